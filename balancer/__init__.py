@@ -1,0 +1,1 @@
+"""The mathematics of balancing: numbers in, numbers out. No I/O, no clock, no logging, no await."""

@@ -1,0 +1,1 @@
+"""Settings, logs, metrics, health, SQL and embedded services. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Apache Kafka and PostgreSQL or TimescaleDB as child processes of one folder."""

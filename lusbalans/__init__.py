@@ -1,0 +1,1 @@
+"""The command line and the composition of processes; decides nothing itself."""
