@@ -1,0 +1,205 @@
+"""What a park is, as data: connections, assets, grid loops with their sections, contracts and limits.
+
+Everything here is read from a hub folder by `hub.folder` and already checked; nothing here reads a file or a clock.
+Sign: load convention, positive is import, consumption or charging. A limit's `export_kw` is a magnitude (>= 0).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+PARK: Final = "park"
+"""Id of the root node: the virtual park boundary; its meter is read by the `@station` gateway."""
+
+GROUP: Final = "group"
+"""Id of the group contract's node, directly below the park boundary; counts members only."""
+
+
+class AssetKind(StrEnum):
+    """Kinds of asset that a hub folder may name."""
+
+    LOAD = "load"
+    FLEXIBLE_LOAD = "flexible_load"
+    THERMAL_STORE = "thermal_store"
+    PV = "pv"
+    BATTERY = "battery"
+    CHARGER = "charger"
+    GAS_METER = "gas_meter"
+    WATER_METER = "water_meter"
+
+    @property
+    def controllable(self) -> bool:
+        """Whether the kernel gives this kind a setpoint."""
+        return self in _CONTROLLABLE
+
+
+_CONTROLLABLE: Final = frozenset(
+    {AssetKind.FLEXIBLE_LOAD, AssetKind.THERMAL_STORE, AssetKind.PV, AssetKind.BATTERY, AssetKind.CHARGER}
+)
+
+
+class NodeKind(StrEnum):
+    """Levels of the tree, from the root down."""
+
+    PARK = "park"
+    GROUP = "group"
+    GRID_LOOP = "grid_loop"
+    ARM = "arm"
+    SEGMENT = "segment"
+    MICRO_GROUP = "micro_group"
+    CONNECTION = "connection"
+
+
+class Measured(StrEnum):
+    """How a node's power is known."""
+
+    METER = "meter"
+    """By a meter of its own whose telemetry id is the node's id (boundary, group or `dso_feeder`, connection)."""
+    SUM = "sum"
+    """Only as the sum of the metered connections below (`members_only`): physical loading is not observed."""
+
+
+class Judged(StrEnum):
+    """On what a limit is judged."""
+
+    INSTANT = "instant"
+    QUARTER = "quarter"
+
+
+class LimitLayer(StrEnum):
+    """Who sets a limit; an earlier layer outranks a later one."""
+
+    PROTECTION = "protection"
+    DSO_CAP = "dso_cap"
+    CONTRACT = "contract"
+    OPERATOR = "operator"
+    PLAN = "plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLimit:
+    """A limit on the net power of one node; `None` leaves that direction unlimited."""
+
+    node: str
+    layer: LimitLayer
+    judged: Judged
+    import_kw: float | None
+    export_kw: float | None
+    source: str
+    """Where the figure comes from (contract, DSO letter, cable data sheet); says so when it is invented."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One company's connection to the network: a row of `connections.csv`. Its telemetry id is its EAN."""
+
+    ean: str
+    company: str
+    sector: str
+    grid_loop: str
+    section: str
+    micro_group: str | None
+    member: bool
+    capacity_a: float
+    capacity_kva: float
+    contract_import_kw: float
+    contract_export_kw: float
+    roof_area_m2: float | None
+    yearly_use_kwh: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One device behind a connection: a row of `assets.csv`."""
+
+    id: str
+    ean: str
+    kind: AssetKind
+    rated_kw: float
+    """Largest absolute power."""
+    energy_kwh: float | None
+    efficiency_ratio: float | None
+    """One way (charging; discharging is the same), None where it has no meaning."""
+    min_kw: float
+    max_kw: float
+    min_on_kw: float
+    """Least power of a charger that is on (6 A per phase); 0 where there is none."""
+    step_kw: float
+    ramp_kw_per_s: float
+    weight: float
+    order_down: int
+    """Which class gives way when net consumption must fall: lower gives way first."""
+    order_up: int
+    """Which class gives way when net consumption must rise: lower gives way first."""
+    reversion_kw: float
+    """What the device falls back to by itself when its lease ends (R3)."""
+    driver: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One cable segment of a ring, in ring order from feeder `a` to feeder `b`; its id is a node id."""
+
+    id: str
+    import_kw: float
+    export_kw: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridLoop:
+    """A medium-voltage ring, run open between two sections. Node ids: `id`, arms `id/a` and `id/b`, the sections."""
+
+    id: str
+    name: str
+    sections: tuple[Section, ...]
+    open_after: int
+    """The open point lies after this many sections, counted from feeder `a` (0 to len(sections))."""
+    fallback_min_kw: float
+    """Net power the loop may go down to without the hub agent (R4); the sum over loops fits the park's limits."""
+    fallback_max_kw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """The cadences that safety depends on."""
+
+    tick_s: float
+    meter_cadence_s: float
+    """Slowest cadence of a meter that guards a limit."""
+    stale_after_s: float
+    """A reading older than this bounds by direction instead of telling a value (R6)."""
+    setpoint_valid_s: float
+    """Lease worker to dispatch (R1)."""
+    device_lease_s: float
+    """Lease dispatch to device (R1)."""
+    budget_lease_s: float
+    """Lease hub agent to grid loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """Power kept free of the park's limits for what nobody controls (R22)."""
+
+    import_kw: float
+    export_kw: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """A whole park, as its folder states it."""
+
+    id: str
+    name: str
+    station: str
+    timezone: str
+    timing: Timing
+    margin: Margin
+    grid_loops: tuple[GridLoop, ...]
+    connections: tuple[Connection, ...]
+    assets: tuple[Asset, ...]
+    limits: tuple[NodeLimit, ...]
+    """Those `hub.toml` states, those of the sections (protection, instant), of the connections (capacity: protection,
+    instant; contract: contract, quarter) included: every limit of every node is here."""

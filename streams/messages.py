@@ -1,0 +1,249 @@
+"""The messages on Kafka: what each topic carries, as frozen structs.
+
+No Faust, no I/O. Instants are integer microseconds UTC (`_us`), powers kW in load convention (import and charging
+positive), registers whole Wh. Missing is `None`. A column that a gateway does not have is an empty list. Fields are
+only ever added, each with a default; a new meaning is a new topic version.
+"""
+
+from enum import StrEnum
+from typing import Final, Literal
+
+import msgspec
+
+STATION: Final = "@station"
+"""Stands in for a grid loop in the keys of the boundary and group meters, of offers and of the hub agent's state."""
+
+Floats = list[float | None]
+Registers = list[int | None]
+
+
+class Quality(StrEnum):
+    """What the gateway says of a reading."""
+
+    GOOD = "good"
+    ESTIMATED = "estimated"
+    BAD = "bad"
+    OTHER = "other"
+
+
+class TelemetryFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """All readings one gateway took in one cycle, column-wise; row i of every column belongs to `ids[i]`.
+
+    A meter's id is the id of the node it measures, a device's its asset id. Absent columns are empty.
+    """
+
+    gateway: str
+    sequence: int
+    """Per gateway, increasing by one; a restart may begin anew."""
+    sent_at_us: int
+    ids: list[str]
+    measured_at_us: list[int]
+    power_kw: Floats
+    energy_import_wh: Registers = []
+    """Cumulative register A+."""
+    energy_export_wh: Registers = []
+    """Cumulative register A-, a magnitude."""
+    min_kw: Floats = []
+    """Least power the device could take now by its own limits (PV: minus the available power; BMS discharge limit)."""
+    max_kw: Floats = []
+    """Largest power the device could take now (charger without a car: 0; BMS charge limit)."""
+    soc_ratio: Floats = []
+    quality: list[str] = []
+
+
+class Epoch(msgspec.Struct, frozen=True, order=True, array_like=True):
+    """Who may write: compared as a tuple, strictly increasing over restarts, rebalances and restores (R8)."""
+
+    incarnation: int
+    generation: int
+    claim_offset: int
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker took a grid loop (or the hub agent's `@station`); the offset of this message makes its epoch."""
+
+    grid_loop: str
+    worker: str
+    incarnation: int
+    generation: int
+    at_us: int
+
+
+class Bound(StrEnum):
+    """How a setpoint's value is meant."""
+
+    EXACT = "exact"
+    AT_MOST = "at_most"
+    """A ceiling on net power (charger, flexible load)."""
+    AT_LEAST = "at_least"
+    """A floor on net power (PV: -35 kW means produce at most 35 kW)."""
+    OTHER = "other"
+
+
+class Reason(StrEnum):
+    """Why a setpoint is what it is."""
+
+    TARGET = "target"
+    """Nothing binds: the asset does what it would do anyway."""
+    IMPORT_LIMIT = "import_limit"
+    EXPORT_LIMIT = "export_limit"
+    DEVICE_RANGE = "device_range"
+    """The device itself cannot do more now."""
+    FALLBACK = "fallback"
+    """The loop runs on fixed shares because what it needs to know is missing."""
+    OTHER = "other"
+
+
+class SetpointFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """Setpoints of all controllable assets of one grid loop, column-wise, with who wrote them and for how long.
+
+    A renewal (`full` false, empty columns) extends the last full frame of the same epoch whose sequence is `renews`.
+    """
+
+    grid_loop: str
+    epoch: Epoch
+    sequence: int
+    tick: int
+    issued_at_us: int
+    valid_for_ms: int
+    full: bool
+    renews: int = 0
+    ids: list[str] = []
+    power_kw: list[float] = []
+    bound: list[str] = []
+    reason: list[str] = []
+    binding: list[str] = []
+    """The node whose limit binds; empty where none does."""
+
+
+class Outcome(StrEnum):
+    """What became of a setpoint frame, or of an asset's setpoint."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    REVERTED = "reverted"
+    DEVICE_FAILED = "device_failed"
+    OTHER = "other"
+
+
+class Refusal(StrEnum):
+    """Why dispatch refused a frame (R1, R2, R8, R9)."""
+
+    NONE = ""
+    NO_DURATION = "no_duration"
+    TOO_OLD = "too_old"
+    IN_THE_FUTURE = "in_the_future"
+    LOWER_EPOCH = "lower_epoch"
+    NOT_NEWER = "not_newer"
+    UNKNOWN_RENEWAL = "unknown_renewal"
+    UNEQUAL_COLUMNS = "unequal_columns"
+    NOT_A_NUMBER = "not_a_number"
+    OTHER = "other"
+
+
+class SetpointResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Dispatch's answer to one frame; `ids` names the assets concerned (empty: the whole frame)."""
+
+    grid_loop: str
+    epoch: Epoch
+    sequence: int
+    at_us: int
+    outcome: str
+    refusal: str = ""
+    ids: list[str] = []
+    detail: str = ""
+    latency_ms: float | None = None
+    """From the frame's `issued_at_us` until the devices had it."""
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """Controllable net power as a non-decreasing piecewise linear function of the price from above."""
+
+    price: list[float]
+    power_kw: list[float]
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """Phase 1: what one grid loop could do in this tick, and what it cannot help."""
+
+    grid_loop: str
+    tick: int
+    epoch: Epoch
+    issued_at_us: int
+    curve: Curve
+    uncontrolled_kw: float
+    """Net power of the loop that no setpoint moves, as seen from the park boundary."""
+    uncontrolled_members_kw: float
+    """The members' part of it, as seen from the group contract."""
+    acknowledged: int
+    """Number of the newest budget the loop obeys; 0 for none."""
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """A leased interval of net power for one grid loop; void when older than its lease by the loop's clock."""
+
+    grid_loop: str
+    tick: int
+    epoch: Epoch
+    number: int
+    """Per hub agent epoch, increasing."""
+    issued_at_us: int
+    lease_ms: int
+    min_kw: float
+    max_kw: float
+
+
+class NodeStates(msgspec.Struct, frozen=True, kw_only=True):
+    """State of limited nodes, column-wise; row i of every column belongs to `ids[i]`."""
+
+    ids: list[str]
+    power_kw: Floats
+    limit_import_kw: Floats
+    """Effective instantaneous import limit after layers, quarter law and margin; None is unlimited."""
+    limit_export_kw: Floats
+    """Likewise for export, a magnitude; negative where the quarter law demands import."""
+    headroom_import_kw: Floats
+    headroom_export_kw: Floats
+    quarter_import_kw: Floats
+    """Mean of A+ over the part of the quarter that has passed."""
+    quarter_export_kw: Floats
+    projected_import_kw: Floats
+    """Quarter mean of A+ if power stays as it is until the end of the quarter."""
+    projected_export_kw: Floats
+    coverage_ratio: Floats
+    """Share of the quarter so far that the meter covers."""
+    binding: list[str]
+    """`import`, `export` or empty, with the layer: `import contract`."""
+    fresh: list[bool]
+
+
+class LoopState(msgspec.Struct, frozen=True, kw_only=True):
+    """One grid loop (or `@station`) at one tick."""
+
+    grid_loop: str
+    tick: int
+    at_us: int
+    epoch: Epoch
+    nodes: NodeStates
+    missed_ticks: int
+    """Ticks skipped since the process took the loop."""
+    folded_until_us: int
+    """Newest `measured_at_us` in the state."""
+    violations: list[str] = []
+    """One per limit that could not be kept: `node direction kw layer`."""
+    mode: Literal["closed", "fallback", "other"] = "closed"
+    """`closed`: on fresh meters; `fallback`: on fixed shares (R7)."""
+
+
+class DeadLetterReason(StrEnum):
+    """Why a message, or one reading of it, went to the dead-letter topic."""
+
+    NOT_JSON = "not_json"
+    WRONG_SHAPE = "wrong_shape"
+    UNEQUAL_COLUMNS = "unequal_columns"
+    UNKNOWN_POINT = "unknown_point"
+    NOT_A_NUMBER = "not_a_number"
+    ABSURD_VALUE = "absurd_value"
+    FROM_THE_FUTURE = "from_the_future"
+    TOO_LARGE = "too_large"
+    REGISTER_WENT_BACK = "register_went_back"
