@@ -4,6 +4,7 @@ Everything here is read from a hub folder by `hub.folder` and already checked; n
 Sign: load convention, positive is import, consumption or charging. A limit's `export_kw` is a magnitude (>= 0).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -13,6 +14,9 @@ PARK: Final = "park"
 
 GROUP: Final = "group"
 """Id of the group contract's node, directly below the park boundary; counts members only."""
+
+STATION: Final = "@station"
+"""Stands in for a grid loop where the meters of `park` and `group` are meant: their gateway is the station's."""
 
 
 class AssetKind(StrEnum):
@@ -188,6 +192,17 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileFiles:
+    """Which measured profiles a simulated park lives on; paths relative to the hub folder. Read by `hub.profiles`."""
+
+    load: str
+    pv: str
+    sessions: str
+    sectors: Mapping[str, str]
+    """Column of the load file for each sector of `connections.csv`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hub:
     """A whole park, as its folder states it."""
 
@@ -203,3 +218,5 @@ class Hub:
     limits: tuple[NodeLimit, ...]
     """Those `hub.toml` states, those of the sections (protection, instant), of the connections (capacity: protection,
     instant; contract: contract, quarter) included: every limit of every node is here."""
+    profiles: ProfileFiles | None = None
+    """None for a park that is never simulated."""
