@@ -1,0 +1,93 @@
+"""A folder that belongs to one service of one run at a time.
+
+The lock is the kernel's (`flock`), so a killed run leaves none behind; the text in the lock file only tells a second
+run whom to blame.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from infra.services.errors import FolderLockedError, NoSpaceError
+
+LOCK_FILE = "owner.lock"
+MIB = 1024 * 1024
+
+
+class FolderLock:
+    """Exclusive ownership of a folder from construction until `release`.
+
+    Raises:
+        FolderLockedError: another run (or another service object of this run) owns the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / LOCK_FILE).open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            owner = describe_owner(self._file.read())
+            self._file.close()
+            raise FolderLockedError(
+                f"data folder {folder} is in use by {owner}", "stop that run, or choose another folder"
+            ) from None
+        self._file.truncate(0)
+        json.dump({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}, self._file)
+        self._file.flush()
+
+    def release(self) -> None:
+        """Gives the folder up; harmless when done twice."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+
+def describe_owner(text: str) -> str:
+    """Whom a lock file's text names; the owner may be about to write it.
+
+    >>> describe_owner('{"pid": 7, "since": "2026-03-29 12:00:00 UTC"}')
+    'process 7 since 2026-03-29 12:00:00 UTC'
+    >>> describe_owner("")
+    'another process'
+    """
+    try:
+        owner = json.loads(text)
+    except ValueError:
+        return "another process"
+    return f"process {owner['pid']} since {owner['since']}"
+
+
+def require_space(folder: Path, needed_mib: int) -> None:
+    """Refuses a file system too full to work on.
+
+    Raises:
+        NoSpaceError: less than `needed_mib` is free where `folder` (which must exist) lies.
+    """
+    free_mib = shutil.disk_usage(folder).free // MIB
+    if free_mib < needed_mib:
+        raise NoSpaceError(
+            f"{folder} has {free_mib} MiB free and needs {needed_mib} MiB", "make room, or choose another folder"
+        )
+
+
+def default_cache_folder() -> Path:
+    """Where downloaded programs are kept for all runs of this user.
+
+    Root gets the system's cache: the database runs as another user there, who may not enter root's home.
+    """
+    return Path("/var/cache/lusbalans") if os.geteuid() == 0 else Path.home() / ".cache" / "lusbalans"
+
+
+def default_data_folder() -> Path:
+    """Where messages and measurements are kept unless the user names a folder; root's as for the cache."""
+    return Path("/var/lib/lusbalans") if os.geteuid() == 0 else Path.home() / ".local" / "share" / "lusbalans"
