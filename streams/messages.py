@@ -106,6 +106,8 @@ class SetpointFrame(msgspec.Struct, frozen=True, kw_only=True):
     tick: int
     issued_at_us: int
     valid_for_ms: int
+    folded_until_us: int
+    """Newest `measured_at_us` this decision knew of."""
     full: bool
     renews: int = 0
     ids: list[str] = []
@@ -177,6 +179,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """The members' part of it, as seen from the group contract."""
     acknowledged: int
     """Number of the newest budget the loop obeys; 0 for none."""
+    acknowledged_epoch: Epoch
+    """The hub agent's epoch of that budget."""
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
