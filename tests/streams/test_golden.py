@@ -1,0 +1,199 @@
+"""Golden messages: what version 1 put on the wire must stay readable, and is still written the same, byte for byte.
+
+A file is what the encoder wrote when the message kind was released. A new optional field gets a file of its own; an
+old file is never changed, or the field meters and logs of a running park can no longer be read.
+"""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streams.codec import Decoder, encode
+from streams.messages import (
+    Bound,
+    Budget,
+    Claim,
+    Curve,
+    Epoch,
+    LoopState,
+    NodeStates,
+    Offer,
+    Outcome,
+    Quality,
+    Reason,
+    Refusal,
+    SetpointFrame,
+    SetpointResult,
+    TelemetryFrame,
+)
+
+FOLDER = Path(__file__).parents[1] / "golden/v1"
+EPOCH = Epoch(1, 42, 7301)
+NOON_US = 1_782_900_000_000_000  # 2026-07-01 10:00:00 UTC
+
+GOLDEN = {
+    "telemetry": TelemetryFrame(
+        gateway="gw-lus-1",
+        sequence=86_401,
+        sent_at_us=NOON_US + 4_000,
+        ids=["lus-1/a", "871242301402200013", "pv-7", "bat-2", "ev-3"],
+        measured_at_us=[NOON_US, NOON_US, NOON_US, NOON_US - 250_000, NOON_US],
+        power_kw=[-112.5, 40.25, -181.0, 0.0, None],
+        energy_import_wh=[9_007_199_254_740_993, 12_345, 0, None, None],
+        energy_export_wh=[412, 0, 55_000_123, None, None],
+        min_kw=[None, None, -204.5, -100.0, 0.0],
+        max_kw=[None, None, 0.0, 100.0, 11.0],
+        soc_ratio=[None, None, None, 0.5, None],
+        quality=[Quality.GOOD, Quality.GOOD, Quality.GOOD, Quality.ESTIMATED, Quality.BAD],
+    ),
+    "telemetry-meters-only": TelemetryFrame(
+        gateway="gw-station", sequence=1, sent_at_us=NOON_US, ids=["park"], measured_at_us=[NOON_US], power_kw=[3120.0]
+    ),
+    "claim": Claim(grid_loop="lus-1", worker="worker-a", incarnation=1, generation=42, at_us=NOON_US),
+    "offer": Offer(
+        grid_loop="lus-1",
+        tick=1_782_900_000,
+        epoch=EPOCH,
+        issued_at_us=NOON_US + 20_000,
+        curve=Curve(price=[-2.0, -1.0, 0.5], power_kw=[-180.0, -80.5, 100.0]),
+        uncontrolled_kw=412.75,
+        uncontrolled_members_kw=390.5,
+        acknowledged=17,
+        acknowledged_epoch=Epoch(1, 42, 7299),
+    ),
+    "budget": Budget(
+        grid_loop="lus-1",
+        tick=1_782_900_000,
+        epoch=EPOCH,
+        number=18,
+        issued_at_us=NOON_US + 90_000,
+        lease_ms=5_000,
+        min_kw=0.0,
+        max_kw=680.0,
+    ),
+    "loop-state": LoopState(
+        grid_loop="lus-1",
+        tick=1_782_900_000,
+        at_us=NOON_US + 110_000,
+        epoch=EPOCH,
+        nodes=NodeStates(
+            ids=["lus-1", "lus-1/a"],
+            power_kw=[412.75, None],
+            limit_import_kw=[900.0, 450.0],
+            limit_export_kw=[0.0, None],
+            headroom_import_kw=[487.25, None],
+            headroom_export_kw=[412.75, None],
+            quarter_import_kw=[398.5, 201.0],
+            quarter_export_kw=[0.0, 0.0],
+            projected_import_kw=[405.0, None],
+            projected_export_kw=[0.0, None],
+            coverage_ratio=[1.0, 0.875],
+            binding=["export contract", ""],
+            fresh=[True, False],
+        ),
+        missed_ticks=2,
+        folded_until_us=NOON_US,
+        violations=["lus-1/a import 12.5 protection"],
+        mode="fallback",
+    ),
+    "setpoint-full": SetpointFrame(
+        grid_loop="lus-1",
+        epoch=EPOCH,
+        sequence=1_201,
+        tick=1_782_900_000,
+        issued_at_us=NOON_US + 120_000,
+        valid_for_ms=10_000,
+        folded_until_us=NOON_US,
+        full=True,
+        ids=["bat-2", "ev-3", "pv-7"],
+        power_kw=[100.0, 7.5, -35.0],
+        bound=[Bound.EXACT, Bound.AT_MOST, Bound.AT_LEAST],
+        reason=[Reason.EXPORT_LIMIT, Reason.TARGET, Reason.EXPORT_LIMIT],
+        binding=["park", "", "lus-1/a"],
+    ),
+    "setpoint-renewal": SetpointFrame(
+        grid_loop="lus-1",
+        epoch=EPOCH,
+        sequence=1_202,
+        tick=1_782_900_001,
+        issued_at_us=NOON_US + 1_120_000,
+        valid_for_ms=10_000,
+        folded_until_us=NOON_US + 1_000_000,
+        full=False,
+        renews=1_201,
+    ),
+    "setpoint-result": SetpointResult(
+        grid_loop="lus-1",
+        epoch=EPOCH,
+        sequence=1_201,
+        at_us=NOON_US + 150_000,
+        outcome=Outcome.ACCEPTED,
+        ids=["bat-2", "ev-3", "pv-7"],
+        detail="3 devices",
+        latency_ms=30.25,
+    ),
+    "setpoint-refused": SetpointResult(
+        grid_loop="lus-1",
+        epoch=Epoch(1, 41, 7000),
+        sequence=1_199,
+        at_us=NOON_US + 150_000,
+        outcome=Outcome.REFUSED,
+        refusal=Refusal.LOWER_EPOCH,
+    ),
+}
+
+each = pytest.mark.parametrize("name", GOLDEN)
+
+
+def payload(name):
+    return (FOLDER / f"{name}.json").read_bytes()
+
+
+def test_there_is_one_file_for_each_golden_message():
+    assert {path.stem for path in FOLDER.glob("*.json")} == set(GOLDEN)
+
+
+@each
+def test_what_version_1_wrote_is_read_as_what_was_meant(name):
+    assert Decoder(type(GOLDEN[name])).decode(payload(name)) == GOLDEN[name]
+
+
+@each
+def test_the_same_message_is_still_written_with_the_same_bytes(name):
+    assert encode(GOLDEN[name]) == payload(name)
+
+
+def test_every_message_kind_has_a_golden_message():
+    on_topics = {TelemetryFrame, Claim, Offer, Budget, LoopState, SetpointFrame, SetpointResult}
+    assert {type(message) for message in GOLDEN.values()} == on_topics
+
+
+@each
+def test_a_field_that_a_newer_writer_adds_is_ignored(name):
+    newer = msgspec.json.decode(payload(name)) | {"added_in_2031": {"a": [1, None]}}
+    assert Decoder(type(GOLDEN[name])).decode(msgspec.json.encode(newer)) == GOLDEN[name]
+
+
+@each
+def test_an_optional_field_may_be_missing(name):
+    kind = type(GOLDEN[name])
+    optional = {field.encode_name for field in msgspec.structs.fields(kind) if not field.required}
+    required_only = {k: v for k, v in msgspec.json.decode(payload(name)).items() if k not in optional}
+    decoded = Decoder(kind).decode(msgspec.json.encode(required_only))
+    assert isinstance(decoded, kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("telemetry", "quality", ["good", "good", "good", "good", "interpolated"]),
+        ("setpoint-full", "bound", ["exact", "at_most", "within_band"]),
+        ("setpoint-full", "reason", ["target", "target", "reactive_power"]),
+        ("setpoint-refused", "refusal", "signature"),
+        ("setpoint-result", "outcome", "queued"),
+    ],
+)
+def test_an_enum_member_that_is_not_known_here_stays_readable(name, field, value):
+    newer = msgspec.json.decode(payload(name)) | {field: value}
+    assert getattr(Decoder(type(GOLDEN[name])).decode(msgspec.json.encode(newer)), field) == value
