@@ -1,0 +1,1 @@
+"""Dispatch: takes setpoint frames from the log, keeps their leases, and tells devices. One writer per asset (R8)."""

@@ -1,0 +1,192 @@
+"""Dispatch's two threads on Kafka: one reads setpoint frames, one publishes what became of them.
+
+Neither is ever waited for by the lease loop, so that leases run and devices are told while the broker is gone.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+
+from connectors.dispatch.inbox import Inbox, Received
+from connectors.dispatch.progress import DispatchProgress
+from streams.topics import SETPOINT
+
+_log = structlog.get_logger()
+
+_CLIENT: Final[dict[str, Any]] = {
+    # The client's own maximum of 30 s kept dispatch away for up to 37 s after an outage.
+    "reconnect_backoff_max_ms": 500,
+    "bootstrap_timeout_ms": 2_000,
+    "request_timeout_ms": 5_000,
+    "allow_auto_create_topics": False,
+    "metrics_enabled": False,
+}
+
+_POLL_MS: Final = 200
+_RETRY_S: Final = 0.5
+_MOST_WAITING: Final = 2_000
+
+
+class FrameReader:
+    """Reads the setpoint topic from its end, without a group: what was written while nobody read is not acted on (R9).
+
+    A position lost in an outage goes on at the end too.
+    """
+
+    def __init__(self, bootstrap: str, *, inbox: Inbox, progress: DispatchProgress, stop: threading.Event) -> None:
+        self._bootstrap = bootstrap
+        self._inbox = inbox
+        self._progress = progress
+        self._stop = stop
+        self.reading = threading.Event()
+        """Set once the end of every partition was found: frames written from then on are seen."""
+        self._thread = threading.Thread(target=self._run, name="frame reader", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still reads; False after a bug."""
+        return self._thread.is_alive()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread after `stop` was set."""
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._read()
+            except KafkaError as error:
+                _log.warning("setpoints_unreachable", error=str(error), retry_s=_RETRY_S)
+                self._stop.wait(_RETRY_S)
+
+    def _read(self) -> None:
+        consumer = KafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+            **_CLIENT,
+        )
+        try:
+            partitions = [TopicPartition(SETPOINT.name, number) for number in range(SETPOINT.partitions)]
+            consumer.assign(partitions)
+            for partition, offset in consumer.end_offsets(partitions, timeout_ms=5_000).items():
+                consumer.seek(partition, offset)
+            self.reading.set()
+            while not self._stop.is_set():
+                self._take(consumer.poll(timeout_ms=_POLL_MS))
+        finally:
+            consumer.close(autocommit=False, timeout_ms=1_000)
+
+    def _take(self, polled: dict[Any, list[Any]]) -> None:
+        at_s, at_us = time.monotonic(), time.time_ns() // 1000
+        self._progress.last_poll_s = at_s
+        for records in polled.values():
+            for record in records:
+                self._inbox.put_frame(
+                    Received(
+                        key=record.key or b"",
+                        payload=record.value or b"",
+                        partition=record.partition,
+                        offset=record.offset,
+                        at_s=at_s,
+                        at_us=at_us,
+                    )
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One message to publish; its partition is chosen by the one function of `streams.topics`."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    partition: int
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Publisher:
+    """Publishes in order of `put`; while the broker is away the newest 2,000 wait, the oldest are dropped (R20)."""
+
+    def __init__(self, bootstrap: str, *, on_dropped: Callable[[int], None]) -> None:
+        self._bootstrap = bootstrap
+        self._on_dropped = on_dropped
+        self._changed = threading.Condition()
+        self._waiting: deque[Outgoing] = deque()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="result publisher", daemon=True)
+        self._thread.start()
+
+    def put(self, message: Outgoing) -> None:
+        """Add a message; never blocks."""
+        with self._changed:
+            if len(self._waiting) >= _MOST_WAITING:
+                self._waiting.popleft()
+                self._on_dropped(1)
+            self._waiting.append(message)
+            self._changed.notify()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still publishes; False after a bug."""
+        return self._thread.is_alive()
+
+    def close(self, timeout_s: float) -> None:
+        """Publish what waits, within the bound, and end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        producer: KafkaProducer | None = None
+        while (batch := self._next()) is not None:
+            try:
+                producer = producer or self._producer()
+                for message in batch:
+                    self._send(producer, message)
+            except KafkaError as error:
+                # What was not sent is lost on purpose: an answer is for people and figures, never for a device.
+                self._on_dropped(len(batch))
+                _log.warning("results_not_published", error=str(error), messages=len(batch))
+                time.sleep(_RETRY_S)
+        if producer is not None:
+            producer.close(timeout=2)
+
+    def _producer(self) -> KafkaProducer:
+        return KafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            acks="all",
+            compression_type="gzip",
+            max_block_ms=2_000,
+            delivery_timeout_ms=30_000,
+            **_CLIENT,
+        )
+
+    @staticmethod
+    def _send(producer: KafkaProducer, message: Outgoing) -> None:
+        producer.send(
+            message.topic,
+            key=message.key,
+            value=message.value,
+            partition=message.partition,
+            headers=list(message.headers),
+        )
+
+    def _next(self) -> list[Outgoing] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if not self._waiting:
+                return None
+            batch = list(self._waiting)
+            self._waiting.clear()
+            return batch

@@ -1,0 +1,261 @@
+"""Which setpoints are in force and until when: the lease rules of dispatch, for one grid loop.
+
+Pure: states in, states out, no clock. Dispatch calls these with real clocks, the simulation with virtual ones.
+
+- R1: a frame without duration is refused, never "forever"; one lease runs from worker to dispatch, one to the device.
+- R2: validity counts on our own monotonic clock from receipt; older than 3 s or more than 2 s ahead is refused.
+- R3: at the end of a lease every asset goes to its reversion value, in the order of `connectors.dispatch.reversion`.
+- R8: (epoch, sequence) must be above the high-water mark. R9: after a restart only a full frame is accepted first.
+- R12: assets leave failsafe after a hold time, one by one. R20: one write per asset, the newest value.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from connectors.dispatch.reversion import AssetRule
+from streams.messages import Epoch, Refusal, SetpointFrame
+
+MAX_AGE_US: Final = 3_000_000
+"""R2. Longer, and a frame out of a queue could undo what the park did since."""
+
+MAX_AHEAD_US: Final = 2_000_000
+"""R2. Clocks within a park agree to milliseconds; further ahead means one of them cannot be trusted."""
+
+LONGEST_VALID_S: Final = 60.0
+"""A longer validity counts as this: R1 forbids "forever", and six missed full frames are enough to know."""
+
+RETRY_S: Final = 1.0
+"""A device that did not take its setpoint is asked again after this; its own lease protects it meanwhile."""
+
+RENEWALS_PER_LEASE: Final = 3
+"""A device lease is renewed this often before it would end, so that two renewals may get lost."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """Place of a frame in the order of everything that was ever written to one grid loop."""
+
+    epoch: Epoch
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a device was told last, and when by the monotonic clock."""
+
+    power_kw: float
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopLease:
+    """State of one grid loop; everything a decision needs, and nothing else."""
+
+    rules: Mapping[str, AssetRule]
+    high_water: Mark
+    full: Mark | None = None
+    """The full frame in force, which renewals name; None after a restart and after the end of a lease."""
+    valid_until_s: float = -math.inf
+    targets: Mapping[str, float] = field(default_factory=dict)
+    """What the full frame asks, kW, cut to the asset's range (R15)."""
+    failsafe: frozenset[str] = frozenset()
+    """Assets at their reversion value."""
+    returning_since_s: float | None = None
+    """When the first valid frame after a failsafe came (R12)."""
+    told: Mapping[str, Told] = field(default_factory=dict)
+    retry_at_s: Mapping[str, float] = field(default_factory=dict)
+    """Devices that failed, and when they are asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A full frame is in force; `unknown` are assets that are not this grid loop's, `dropped` those it left out."""
+
+    unknown: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The full frame in force was extended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing changed."""
+
+    why: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceWrite:
+    """One setpoint for one device; it goes to its reversion value by itself when `lease_s` is over."""
+
+    asset_id: str
+    power_kw: float
+    lease_s: float
+
+
+def start(rules: Mapping[str, AssetRule], high_water: Mark, *, in_failsafe: bool) -> LoopLease:
+    """State at the start of a process: nothing is reverted until told, nothing is in force (R9, R13).
+
+    `in_failsafe`: the devices' own leases have certainly ended since anybody wrote, so that they come back by R12.
+    """
+    return LoopLease(rules=rules, high_water=high_water, failsafe=frozenset(rules) if in_failsafe else frozenset())
+
+
+def receive(
+    state: LoopLease, frame: SetpointFrame, *, now_s: float, now_us: int
+) -> tuple[LoopLease, Accepted | Renewed | Refused]:
+    """Take one frame: `now_s` is the monotonic clock at its receipt, `now_us` the wall clock."""
+    mark = Mark(frame.epoch, frame.sequence)
+    refusal = _refusal(state, frame, mark=mark, now_s=now_s, now_us=now_us)
+    if refusal is not Refusal.NONE:
+        return state, Refused(refusal)
+    valid_until_s = now_s + min(frame.valid_for_ms / 1000, LONGEST_VALID_S)
+    state = replace(state, high_water=mark, valid_until_s=valid_until_s)
+    if not frame.full:
+        return state, Renewed()
+    return _take_full(state, frame, mark=mark, now_s=now_s)
+
+
+def _refusal(state: LoopLease, frame: SetpointFrame, *, mark: Mark, now_s: float, now_us: int) -> Refusal:
+    """Why a frame is not taken: the first rule of this table that it breaks."""
+    age_us = now_us - frame.issued_at_us
+    renewable = state.full == Mark(frame.epoch, frame.renews) and now_s < state.valid_until_s
+    broken = {
+        Refusal.UNEQUAL_COLUMNS: not _columns_equal(frame),
+        Refusal.NOT_A_NUMBER: not all(map(math.isfinite, frame.power_kw)),
+        Refusal.NO_DURATION: frame.valid_for_ms <= 0,
+        Refusal.TOO_OLD: age_us > min(MAX_AGE_US, frame.valid_for_ms * 1000),
+        Refusal.IN_THE_FUTURE: age_us < -MAX_AHEAD_US,
+        Refusal.LOWER_EPOCH: mark.epoch < state.high_water.epoch,
+        Refusal.NOT_NEWER: mark <= state.high_water,
+        Refusal.UNKNOWN_RENEWAL: not frame.full and not renewable,
+    }
+    return next((refusal for refusal, is_broken in broken.items() if is_broken), Refusal.NONE)
+
+
+def _columns_equal(frame: SetpointFrame) -> bool:
+    """A full frame has one value of each kind per asset, each asset once; a renewal has none."""
+    rows = len(frame.ids)
+    columns = (frame.power_kw, frame.bound, frame.reason, frame.binding)
+    if any(len(column) != rows for column in columns):
+        return False
+    return len(set(frame.ids)) == rows if frame.full else rows == 0
+
+
+def _take_full(state: LoopLease, frame: SetpointFrame, *, mark: Mark, now_s: float) -> tuple[LoopLease, Accepted]:
+    targets = {
+        asset_id: min(max(power_kw, state.rules[asset_id].min_kw), state.rules[asset_id].max_kw)
+        for asset_id, power_kw in zip(frame.ids, frame.power_kw, strict=True)
+        if asset_id in state.rules
+    }
+    # An asset that the newest full frame leaves out has no lease any more, so it reverts like any other.
+    dropped = tuple(sorted(state.targets.keys() - targets.keys()))
+    failsafe = state.failsafe.union(dropped)
+    returning = state.returning_since_s if state.returning_since_s is not None else now_s
+    taken = replace(
+        state,
+        full=mark,
+        targets=targets,
+        failsafe=failsafe,
+        returning_since_s=returning if failsafe else None,
+    )
+    unknown = tuple(asset_id for asset_id in frame.ids if asset_id not in state.rules)
+    return taken, Accepted(unknown=unknown, dropped=dropped)
+
+
+def expire(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[str, ...]]:
+    """End what has run out; answer which assets go to their reversion values now (R3), in order of id."""
+    if now_s < state.valid_until_s or not state.targets:
+        return state, ()
+    over = tuple(
+        sorted(asset_id for asset_id in state.targets if now_s >= state.valid_until_s + state.rules[asset_id].lag_s)
+    )
+    left = {asset_id: power_kw for asset_id, power_kw in state.targets.items() if asset_id not in over}
+    # An asset already waiting to leave failsafe never left it: it goes back to waiting without being named again.
+    reverted = tuple(asset_id for asset_id in over if asset_id not in state.failsafe)
+    ended = replace(state, full=None, targets=left, failsafe=state.failsafe.union(over), returning_since_s=None)
+    return ended, reverted
+
+
+def due(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[DeviceWrite, ...]]:
+    """Return what devices must be told now: what changed, and leases to renew; counted as told at once (R1, R20).
+
+    At most one write per asset. What could not be delivered comes back by `failed`.
+    """
+    state = replace(state, failsafe=_still_in_failsafe(state, now_s))
+    writes = tuple(
+        DeviceWrite(asset_id, power_kw, state.rules[asset_id].lease_s)
+        for asset_id, power_kw in _wanted_kw(state).items()
+        if _must_tell(state, asset_id, power_kw=power_kw, now_s=now_s)
+    )
+    if not writes:
+        return state, ()
+    told = {**state.told, **{write.asset_id: Told(write.power_kw, now_s) for write in writes}}
+    return replace(state, told=told), writes
+
+
+def _still_in_failsafe(state: LoopLease, now_s: float) -> frozenset[str]:
+    """Assets that stay at their reversion value: without a target, or not yet their turn (R12)."""
+    if state.returning_since_s is None or now_s >= state.valid_until_s:
+        return state.failsafe
+    back_s = now_s - state.returning_since_s
+    return frozenset(
+        asset_id
+        for asset_id in state.failsafe
+        if asset_id not in state.targets or back_s < state.rules[asset_id].return_s
+    )
+
+
+def _wanted_kw(state: LoopLease) -> dict[str, float]:
+    """What each asset should have been told, kW; an asset nobody spoke of since the start is absent."""
+    wanted = {asset_id: power_kw for asset_id, power_kw in state.targets.items() if asset_id not in state.failsafe}
+    # Those at their reversion value are told so once, if they were ever told something else.
+    wanted.update(
+        {asset_id: state.rules[asset_id].reversion_kw for asset_id in sorted(state.failsafe & state.told.keys())}
+    )
+    return wanted
+
+
+def _must_tell(state: LoopLease, asset_id: str, *, power_kw: float, now_s: float) -> bool:
+    told = state.told.get(asset_id)
+    if now_s < state.retry_at_s.get(asset_id, -math.inf):
+        return False
+    if told is None or told.power_kw != power_kw:
+        return True
+    # In failsafe, and once the worker's lease has ended, the device's own lease is left to run out.
+    if asset_id in state.failsafe or now_s >= state.valid_until_s:
+        return False
+    return now_s - told.at_s >= state.rules[asset_id].lease_s / RENEWALS_PER_LEASE
+
+
+def failed(state: LoopLease, asset_ids: Collection[str], now_s: float) -> tuple[LoopLease, tuple[str, ...]]:
+    """Note devices that did not take a write: asked again later; answer those that were not failing before."""
+    fresh = tuple(sorted(set(asset_ids) - state.retry_at_s.keys()))
+    told = {asset_id: _forgotten(told) if asset_id in asset_ids else told for asset_id, told in state.told.items()}
+    retry_at_s = {**state.retry_at_s, **dict.fromkeys(asset_ids, now_s + RETRY_S)}
+    return replace(state, told=told, retry_at_s=retry_at_s), fresh
+
+
+def _forgotten(told: Told) -> Told:
+    """Told something, nobody knows what: NaN equals no value, so the next `due` writes again."""
+    return Told(math.nan, told.at_s)
+
+
+def delivered(state: LoopLease, asset_ids: Collection[str]) -> LoopLease:
+    """Note devices that took a write, which ends their failing."""
+    if state.retry_at_s.keys().isdisjoint(asset_ids):
+        return state
+    left = {asset_id: at_s for asset_id, at_s in state.retry_at_s.items() if asset_id not in asset_ids}
+    return replace(state, retry_at_s=left)
+
+
+def next_deadline_s(state: LoopLease) -> float:
+    """When `expire` has something to do at the latest, by the monotonic clock; infinity when nothing is in force."""
+    if not state.targets:
+        return math.inf
+    return state.valid_until_s + min(state.rules[asset_id].lag_s for asset_id in state.targets)

@@ -1,0 +1,221 @@
+"""The lease loop: frames in, writes and answers out, one turn at a time.
+
+It decides nothing itself: `connectors.dispatch.rules` decides, this calls it with the clocks, keeps the high-water
+marks on disk before anything is acted upon, and says what happened.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+import structlog
+
+from connectors.dispatch import rules
+from connectors.dispatch.inbox import Inbox, Received
+from connectors.dispatch.kafka_link import Outgoing
+from connectors.dispatch.marks import MarksFile
+from connectors.dispatch.outbox import Delivery, FrameRef, Outbox
+from connectors.dispatch.progress import DispatchProgress
+from connectors.dispatch.rules import Accepted, LoopLease, Refused, Renewed
+from infra.metrics import DispatchMetrics
+from streams.codec import Rejected, decode_setpoint, encode
+from streams.messages import Epoch, Outcome, Refusal, SetpointFrame, SetpointResult
+from streams.topics import SETPOINT, SETPOINT_RESULT, dead_letter, key_of, partition_of
+
+_log = structlog.get_logger()
+
+TURN_S: Final = 0.1
+"""The loop goes round at least this often, so that a lease ends no later than this after its time."""
+
+_DETAIL_ASSETS: Final = 5
+"""How many devices a detail names; the ids are all in the result."""
+
+
+@dataclass(slots=True, kw_only=True)
+class LeaseLoop:
+    """All grid loops of one hub; `turn` is called by one thread."""
+
+    hub_id: str
+    states: dict[str, LoopLease]
+    inbox: Inbox
+    outboxes: Mapping[str, Outbox]
+    marks: MarksFile
+    publish: Callable[[Outgoing], None]
+    metrics: DispatchMetrics
+    progress: DispatchProgress
+    now_s: Callable[[], float] = time.monotonic
+    now_us: Callable[[], int] = field(default=lambda: time.time_ns() // 1000)
+
+    def turn(self) -> None:
+        """Wait for news, at most `TURN_S`; take it; end leases; tell devices what is due."""
+        frames, deliveries, dropped = self.inbox.take(TURN_S)
+        if dropped:
+            _log.warning("frames_dropped_unread", frames=dropped)
+        for delivery in deliveries:
+            self._note_delivery(delivery)
+        taken = self._receive_all(frames)
+        if taken:
+            self._save_marks()
+        for grid_loop in self.states:
+            self._expire_and_tell(grid_loop, taken.get(grid_loop, []))
+        self.progress.last_turn_s = self.now_s()
+
+    def _receive_all(self, frames: Sequence[Received]) -> dict[str, list[FrameRef]]:
+        """Take frames in order; answer the full frames that were accepted, by grid loop (renewals: an empty list)."""
+        loop_of_key = {key_of(self.hub_id, grid_loop): grid_loop for grid_loop in self.states}
+        taken: dict[str, list[FrameRef]] = {}
+        for received in frames:
+            grid_loop = loop_of_key.get(received.key)
+            if grid_loop is None:
+                continue  # another hub's, on the same topic
+            match decode_setpoint(received.payload):
+                case Rejected() as rejected:
+                    self.metrics.count_refused(grid_loop, reason=rejected.reason)
+                    self._dead_letter(received, rejected)
+                case SetpointFrame() as frame:
+                    self._receive(grid_loop, frame, received=received, taken=taken)
+        return taken
+
+    def _receive(
+        self, grid_loop: str, frame: SetpointFrame, *, received: Received, taken: dict[str, list[FrameRef]]
+    ) -> None:
+        if frame.grid_loop != grid_loop:
+            self._refuse(grid_loop, frame, why=Refusal.OTHER, detail=f"the frame names {frame.grid_loop}")
+            return
+        state, outcome = rules.receive(self.states[grid_loop], frame, now_s=received.at_s, now_us=received.at_us)
+        self.states[grid_loop] = state
+        match outcome:
+            case Accepted():
+                taken.setdefault(grid_loop, []).append(FrameRef(frame.epoch, frame.sequence, frame.issued_at_us))
+                self._note_accepted(grid_loop, frame, received=received)
+                self._answer_left_out(grid_loop, frame, outcome=outcome)
+            case Renewed():
+                taken.setdefault(grid_loop, [])
+                self._note_accepted(grid_loop, frame, received=received)
+                self._answer(grid_loop, frame.epoch, frame.sequence, outcome=Outcome.ACCEPTED, detail="renewal")
+            case Refused(why):
+                self._refuse(grid_loop, frame, why=why)
+            case _:
+                assert_never(outcome)
+
+    def _note_accepted(self, grid_loop: str, frame: SetpointFrame, *, received: Received) -> None:
+        kind: Final = "full" if frame.full else "renewal"
+        self.metrics.count_accepted(grid_loop, kind=kind, issued_at_us=frame.issued_at_us)
+        self.progress.last_accepted_s[grid_loop] = received.at_s
+
+    def _answer_left_out(self, grid_loop: str, frame: SetpointFrame, *, outcome: Accepted) -> None:
+        """Say which assets of a full frame are not ours, and which it left out."""
+        if outcome.unknown:
+            self._answer(
+                grid_loop,
+                frame.epoch,
+                frame.sequence,
+                outcome=Outcome.REFUSED,
+                refusal=Refusal.OTHER,
+                ids=outcome.unknown,
+                detail="not controllable assets of this grid loop",
+            )
+        if outcome.dropped:
+            self._answer_reverted(grid_loop, outcome.dropped, detail="left out of the newest full frame")
+
+    def _refuse(self, grid_loop: str, frame: SetpointFrame, *, why: Refusal, detail: str = "") -> None:
+        self.metrics.count_refused(grid_loop, reason=why)
+        self._answer(grid_loop, frame.epoch, frame.sequence, outcome=Outcome.REFUSED, refusal=why, detail=detail)
+
+    def _save_marks(self) -> None:
+        """Before anything accepted is acted upon (R8). A full disk must not stop setpoints: said, and gone on."""
+        try:
+            self.marks.save(
+                {grid_loop: state.high_water for grid_loop, state in self.states.items()}, now_us=self.now_us()
+            )
+        except OSError as error:
+            _log.error("marks_not_saved", error=str(error), effect="R8 does not hold over a crash of dispatch")
+
+    def _expire_and_tell(self, grid_loop: str, frames: Sequence[FrameRef]) -> None:
+        now_s = self.now_s()
+        state, reverted = rules.expire(self.states[grid_loop], now_s)
+        if reverted:
+            _log.warning("lease_ended", grid_loop=grid_loop, assets_reverted=len(reverted))
+            self._answer_reverted(grid_loop, reverted, detail="no valid setpoint in time")
+        self.states[grid_loop], writes = rules.due(state, now_s)
+        if writes or frames:
+            # Also without a write: a frame is answered when the devices have what came before it too.
+            self.outboxes[grid_loop].put(writes, frames)
+
+    def _note_delivery(self, delivery: Delivery) -> None:
+        grid_loop, now_s = delivery.grid_loop, self.now_s()
+        state = rules.delivered(self.states[grid_loop], set(delivery.asset_ids) - delivery.failed.keys())
+        fresh: tuple[str, ...] = ()
+        if delivery.failed:
+            self.metrics.count_device_failures(driver="simulator", failures=len(delivery.failed))
+            state, fresh = rules.failed(state, delivery.failed.keys(), now_s)
+        else:
+            self.progress.last_delivery_s[grid_loop] = now_s
+        self.states[grid_loop] = state
+        if fresh:
+            _log.warning("devices_failed", grid_loop=grid_loop, devices=len(fresh), first=delivery.failed[fresh[0]])
+            self._answer_failed(grid_loop, fresh, why=delivery.failed)
+        if not delivery.asset_ids or len(delivery.failed) < len(delivery.asset_ids):
+            self._answer_delivered(grid_loop, delivery.frames, at_us=delivery.at_us)
+
+    def _answer_delivered(self, grid_loop: str, frames: Sequence[FrameRef], *, at_us: int) -> None:
+        for frame in frames:
+            latency_ms = (at_us - frame.issued_at_us) / 1000
+            self.metrics.observe_setpoints(latency_s=latency_ms / 1000)
+            self._answer(grid_loop, frame.epoch, frame.sequence, outcome=Outcome.ACCEPTED, latency_ms=latency_ms)
+
+    def _answer_failed(self, grid_loop: str, asset_ids: Sequence[str], *, why: Mapping[str, str]) -> None:
+        detail = "; ".join(f"{asset_id}: {why[asset_id]}" for asset_id in asset_ids[:_DETAIL_ASSETS])
+        mark = self.states[grid_loop].high_water
+        self._answer(grid_loop, mark.epoch, mark.sequence, outcome=Outcome.DEVICE_FAILED, ids=asset_ids, detail=detail)
+
+    def _answer_reverted(self, grid_loop: str, asset_ids: Sequence[str], *, detail: str) -> None:
+        self.metrics.count_expiry(grid_loop, assets_reverted=len(asset_ids))
+        mark = self.states[grid_loop].high_water
+        self._answer(grid_loop, mark.epoch, mark.sequence, outcome=Outcome.REVERTED, ids=asset_ids, detail=detail)
+
+    def _answer(
+        self,
+        grid_loop: str,
+        epoch: Epoch,
+        sequence: int,
+        *,
+        outcome: Outcome,
+        refusal: Refusal = Refusal.NONE,
+        ids: Sequence[str] = (),
+        detail: str = "",
+        latency_ms: float | None = None,
+    ) -> None:
+        result = SetpointResult(
+            grid_loop=grid_loop,
+            epoch=epoch,
+            sequence=sequence,
+            at_us=self.now_us(),
+            outcome=outcome,
+            refusal=refusal,
+            ids=list(ids),
+            detail=detail,
+            latency_ms=latency_ms,
+        )
+        key = key_of(self.hub_id, grid_loop)
+        self.publish(Outgoing(topic=SETPOINT_RESULT.name, key=key, value=encode(result), partition=partition_of(key)))
+
+    def _dead_letter(self, received: Received, rejected: Rejected) -> None:
+        """Keep the original bytes, with where they came from and why they went."""
+        headers = {
+            "source_topic": SETPOINT.name,
+            "source_partition": str(received.partition),
+            "source_offset": str(received.offset),
+            "reason": rejected.reason.value,
+            "at_us": str(received.at_us),
+        }
+        self.publish(
+            Outgoing(
+                topic=dead_letter(SETPOINT).name,
+                key=received.key,
+                value=received.payload,
+                partition=partition_of(received.key),
+                headers=tuple((name, text.encode()) for name, text in headers.items()),
+            )
+        )
