@@ -1,0 +1,152 @@
+"""The clearing: a price for every node, so that every node's sum is within its bounds and no price is moved idly.
+
+Proof in four lines. Within its bounds [A, B] a subtree answers a price from above as if there were no limit, at the
+nearest price that keeps its sum in [A, B]; so each node v has an interval of prices [a_v, b_v] and
+
+    price_v = min(max(price_parent, a_v), b_v),      price above the root = 0.
+
+Those prices and sums satisfy the Kuhn-Tucker conditions of "move each asset as little as its order and weight ask,
+subject to the bounds", which is convex: so the sums are the optimum. (Hochbaum and Hong 1995 for trees; the interval
+form is Kok's aggregated bid, cut off at a node's limits.)
+
+No interval is needed in full, only the price that arrives. It is found in three steps:
+
+1. `settle`: at price 0 every asset is at its target; one sweep up gives each node's sum, cut to its bounds.
+2. `take_sides`: a node whose sum was cut needs a price and is *held* at its bound; what hangs below it *follows*. All
+   prices under a node held at its import bound are negative, at its export bound positive: so each node has a side,
+   and what is sought is only how far its assets *give way*, kW >= 0, to that side.
+3. `search` (in its own file): all held nodes look for their price together.
+
+`place` then sets the assets.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from balancer.compiled import compiled
+from balancer.response import deviation
+from balancer.topology import Floats, Ints
+
+FOLLOWS, HELD_NEAR, HELD_FAR = 0, 1, 2
+"""A node follows the price above it, or is held at its near bound (met first when pressed) or at its far bound."""
+
+NodeRecord = np.dtype(
+    [
+        ("parent", np.int32),
+        ("side", np.int32),  # -1 its price is negative, its assets take less; 0 at rest; 1 they take more
+        ("held", np.int32),
+        ("lies", np.int32),  # where its price lies, seen from the price tried (search)
+        ("lower", np.float64),  # hard bounds of the sum of its assets, kW
+        ("upper", np.float64),
+        ("rest", np.float64),  # that sum at price 0, kW; its children cut to their bounds, itself not
+        ("near", np.float64),  # give-way at which its near bound stops holding it, kW; <= 0: it does not hold it
+        ("far", np.float64),  # give-way at which its far bound begins to hold it, kW
+        ("fixed", np.float64),  # give-way of children that are held, kW
+        ("given", np.float64),  # give-way at the price tried, kW
+        ("moving", np.float64),  # its slope: the weight that still moves
+        ("band", np.int32),  # the price tried, in the end the price
+        ("low_band", np.int32),  # the price is not nearer to 0 than low
+        ("high_band", np.int32),  # and not farther than high
+        ("frozen", np.int32),  # its own assets are at a bound whatever the price (layers): -1 lowest, 1 highest
+        ("pressure", np.float64),
+        ("low", np.float64),
+        ("low_given", np.float64),
+        ("low_moving", np.float64),
+        ("high", np.float64),
+        ("high_given", np.float64),  # NaN: not tried yet
+        ("high_moving", np.float64),
+    ],
+    align=True,
+)
+"""What the clearing knows of a node. Prices are (band, pressure) of `response`."""
+
+Record = Any
+Records = NDArray[Any]
+
+
+@compiled
+def settle(nodes: Records, sum_target_kw: Floats) -> None:
+    """Step 1: the sum of each node at price 0."""
+    for v in range(nodes.size):
+        nodes[v].rest = sum_target_kw[v]
+    for v in range(nodes.size - 1):
+        node = nodes[v]
+        nodes[node.parent].rest += min(max(node.rest, node.lower), node.upper)
+
+
+@compiled
+def take_sides(nodes: Records) -> None:
+    """Step 2: the side of each node, and after how much give-way its bounds hold it."""
+    for v in range(nodes.size - 1, -1, -1):
+        node = nodes[v]
+        pressed = nodes[node.parent].side if node.parent >= 0 else 0
+        over = node.rest - node.upper
+        under = node.lower - node.rest
+        node.side = pressed
+        node.held = FOLLOWS
+        if pressed >= 0 and over > 0.0:
+            node.side = -1
+            node.held = HELD_NEAR
+        elif pressed <= 0 and under > 0.0:
+            node.side = 1
+            node.held = HELD_NEAR
+        node.near = over if node.side < 0 else under
+        node.far = -under if node.side < 0 else -over
+
+
+@compiled
+def place(
+    nodes: Records,
+    asset_start: Ints,
+    weight: Floats,
+    class_down: Ints,
+    class_up: Ints,
+    min_kw: Floats,
+    max_kw: Floats,
+    target_kw: Floats,
+    power_kw: Floats,
+    node_power_kw: Floats,
+) -> None:
+    """Each asset at the price of its node, kW; and each node's sum."""
+    node_power_kw[:] = 0.0
+    for v in range(nodes.size):
+        node = nodes[v]
+        total = 0.0
+        for i in range(asset_start[v], asset_start[v + 1]):
+            target = min(max(target_kw[i], min_kw[i]), max_kw[i])
+            if node.frozen != 0:
+                power = min_kw[i] if node.frozen < 0 else max_kw[i]
+            elif node.side < 0:
+                reach = target - min_kw[i]
+                given = deviation(class_down[i], node.band, weight[i] * node.pressure, reach)
+                power = target - given if given < reach else min_kw[i]
+            elif node.side > 0:
+                reach = max_kw[i] - target
+                given = deviation(class_up[i], node.band, weight[i] * node.pressure, reach)
+                power = target + given if given < reach else max_kw[i]
+            else:
+                power = target
+            power_kw[i] = power
+            total += power
+        node_power_kw[v] += total
+        if node.parent >= 0:
+            node_power_kw[node.parent] += node_power_kw[v]
+
+
+@compiled
+def quote(nodes: Records, order_down: Ints, order_up: Ints, end_down: Floats, end_up: Floats, price: Floats) -> None:
+    """Each node's price as one number, sign included: the order that moves + the part of its band that is used."""
+    for v in range(nodes.size):
+        node = nodes[v]
+        if node.frozen != 0:
+            orders = order_down if node.frozen < 0 else order_up
+            price[v] = node.frozen * (orders[orders.size - 1] + 1.0)
+        elif node.side == 0:
+            price[v] = 0.0
+        else:
+            orders = order_down if node.side < 0 else order_up
+            ends = end_down if node.side < 0 else end_up
+            end = ends[node.band]
+            price[v] = node.side * (orders[node.band] + (min(node.pressure / end, 1.0) if end > 0.0 else 0.0))
