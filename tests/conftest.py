@@ -15,14 +15,15 @@ import pytest
 
 from infra.services import (
     DatabaseService,
-    DownloadFailedError,
     KafkaService,
-    ServiceUnavailableError,
+    ServiceError,
+    default_cache_folder,
     embedded_database,
     embedded_kafka,
 )
+from infra.services.timescale import timescaledb_programs
 
-NOT_TESTED = pytest.StashKey[dict[str, str]]()
+NOT_TESTED = pytest.StashKey[dict[str, ServiceError]]()
 EXIT_STATUS = pytest.StashKey[int]()
 
 
@@ -57,14 +58,11 @@ def postgres(services_folder: Path) -> Iterator[DatabaseService]:
 @pytest.fixture(scope="session")
 def timescaledb(services_folder: Path, pytestconfig: pytest.Config) -> Iterator[DatabaseService]:
     """TimescaleDB, shared; where it cannot be had its tests are not tested, or fail with STRICT=1."""
-    try:
-        service = embedded_database(services_folder, edition="timescaledb", on_progress=progress)
-    except (ServiceUnavailableError, DownloadFailedError) as error:
+    if (error := pytestconfig.stash[NOT_TESTED].get("timescaledb")) is not None:
         if os.environ.get("STRICT"):
-            raise
-        pytestconfig.stash.setdefault(NOT_TESTED, {})["timescaledb"] = error.fault
+            raise error
         pytest.skip(f"NOT TESTED: {error}")
-    with service:
+    with embedded_database(services_folder, edition="timescaledb", on_progress=progress) as service:
         yield service
 
 
@@ -86,12 +84,32 @@ def _database(service: DatabaseService) -> Iterator[str]:
     service.drop_database(name)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[NOT_TESTED] = {}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetches what the selected tests need; what cannot be had is said first, with its remedy."""
+    if session.config.option.collectonly or not any("timescaledb" in names_of(item) for item in session.items):
+        return
+    try:
+        timescaledb_programs(default_cache_folder(), on_progress=progress)
+    except ServiceError as error:
+        session.config.stash[NOT_TESTED]["timescaledb"] = error
+        session.config.get_terminal_writer().line(f"cannot test timescaledb: {error}")
+
+
+def names_of(item: pytest.Item) -> list[str]:
+    """The fixtures that a test asks for, directly or not."""
+    return getattr(item, "fixturenames", [])
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     session.config.stash[EXIT_STATUS] = exitstatus
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The last line owns up to what was not tested."""
-    missing = config.stash.get(NOT_TESTED, {})
-    if missing and config.stash.get(EXIT_STATUS, 1) == pytest.ExitCode.OK:
-        print("PASSED, NOT TESTED: " + ", ".join(f"{name} ({why})" for name, why in missing.items()))
+    missing = config.stash[NOT_TESTED]
+    if missing and config.stash.get(EXIT_STATUS, pytest.ExitCode.INTERRUPTED) == pytest.ExitCode.OK:
+        print("PASSED, NOT TESTED: " + ", ".join(f"{name} ({error.fault})" for name, error in missing.items()))

@@ -59,11 +59,11 @@ def postgresql_programs(folder: Path, cache: Path) -> ServerPrograms:
     package = Path(found.origin).parent
     user = ordinary_user(folder / "cluster")
     if closed_folder(package, user) is not None:
-        package = _copy(package, cache / f"{PACKAGE}-{version(PACKAGE)}")
+        package = copy_programs(package, cache / f"{PACKAGE}-{version(PACKAGE)}")
     return ServerPrograms(package / "pginstall" / "bin")
 
 
-def _copy(package: Path, place: Path) -> Path:
+def copy_programs(package: Path, place: Path) -> Path:
     """The programs and, beside them as they expect, their libraries; appears whole, by renaming."""
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -5,17 +5,25 @@ run whom to blame.
 """
 
 import fcntl
-import json
 import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from infra.services.errors import FolderLockedError, NoSpaceError
 
 LOCK_FILE = "owner.lock"
 MIB = 1024 * 1024
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """What a lock file says: the owner's process id, and since when in words."""
+
+    pid: int
+    since: str
 
 
 class FolderLock:
@@ -27,18 +35,19 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / LOCK_FILE).open("a+", encoding="utf-8")
+        self._file = (folder / LOCK_FILE).open("a+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.seek(0)
-            owner = describe_owner(self._file.read())
+            first = describe_owner(self._file.read())
             self._file.close()
             raise FolderLockedError(
-                f"data folder {folder} is in use by {owner}", "stop that run, or choose another folder"
+                f"data folder {folder} is in use by {first}", "stop that run, or choose another folder"
             ) from None
         self._file.truncate(0)
-        json.dump({"pid": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}, self._file)
+        owner = Owner(os.getpid(), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        self._file.write(msgspec.json.encode(owner))
         self._file.flush()
 
     def release(self) -> None:
@@ -52,19 +61,19 @@ class FolderLock:
         self.release()
 
 
-def describe_owner(text: str) -> str:
+def describe_owner(text: bytes) -> str:
     """Whom a lock file's text names; the owner may be about to write it.
 
-    >>> describe_owner('{"pid": 7, "since": "2026-03-29 12:00:00 UTC"}')
+    >>> describe_owner(b'{"pid": 7, "since": "2026-03-29 12:00:00 UTC"}')
     'process 7 since 2026-03-29 12:00:00 UTC'
-    >>> describe_owner("")
+    >>> describe_owner(b"")
     'another process'
     """
     try:
-        owner = json.loads(text)
-    except ValueError:
+        owner = msgspec.json.decode(text, type=Owner)
+    except msgspec.DecodeError:
         return "another process"
-    return f"process {owner['pid']} since {owner['since']}"
+    return f"process {owner.pid} since {owner.since}"
 
 
 def require_space(folder: Path, needed_mib: int) -> None:

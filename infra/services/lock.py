@@ -5,12 +5,11 @@ Run it by hand when the version changes, and review the difference: it trusts wh
 
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jgo.maven import MavenContext
 
-from infra.services.jars import FETCHES, LOCK_FILE, Jar, download, file_sha256
+from infra.services.jars import LOCK_FILE, Jar, download, file_sha256
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 # Alone, without what it depends on: resolved together with Kafka it would pull kafka-clients back to 3.9.1.
@@ -32,10 +31,9 @@ def resolve(work: Path) -> list[str]:
 
 def main() -> None:
     """Resolves, fetches, hashes, writes."""
-    with tempfile.TemporaryDirectory() as work, ThreadPoolExecutor(FETCHES) as pool:
-        coordinates = resolve(Path(work))
-        files = pool.map(lambda each: download(each, Path(work)), coordinates)
-        jars = [Jar(each, file_sha256(file)) for each, file in zip(coordinates, files, strict=True)]
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        jars = [Jar(coordinates, file_sha256(download(coordinates, work))) for coordinates in resolve(work)]
     LOCK_FILE.write_text(HEADER + "".join(f"{jar.coordinates} {jar.sha256}\n" for jar in jars), encoding="utf-8")
     sys.stderr.write(f"{len(jars)} archives locked in {LOCK_FILE}\n")
 

@@ -5,7 +5,6 @@ process id and start time in the folder, by which the next run finds and ends wh
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from infra.services.errors import StartFailedError
@@ -52,6 +52,13 @@ class Program:
     def pid_file(self) -> Path:
         """Process id and start time, for the run after a crash."""
         return self.folder / f"{self.name}.pid"
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What a pid file says: process id, and start time in seconds since 1970."""
+
+    pid: int
+    started_s: float
 
 
 class ChildProcess:
@@ -120,8 +127,8 @@ def spawn(program: Program) -> ChildProcess:
     if program.log_file.exists():
         program.log_file.replace(program.log_file.with_suffix(".log.1"))
     process = _SPAWNER.submit(_popen, program).result()
-    record = {"pid": process.pid, "started_s": psutil.Process(process.pid).create_time()}
-    program.pid_file.write_text(json.dumps(record), encoding="utf-8")
+    record = Record(process.pid, psutil.Process(process.pid).create_time())
+    program.pid_file.write_bytes(msgspec.json.encode(record))
     return ChildProcess(program, process)
 
 
@@ -150,17 +157,17 @@ def end_orphan(program: Program, *, timeout_s: float, on_progress: Progress) -> 
 def find_orphan(program: Program) -> psutil.Process | None:
     """The process that the record in the folder means; another one that got its id since is not it.
 
-    A clock that was set in between shifts start times, so a command line that names the folder counts too.
+    A clock that was set in between shifts start times, so the same program on the same folder counts too.
     """
     try:
-        record = json.loads(program.pid_file.read_text(encoding="utf-8"))
-        process = psutil.Process(record["pid"])
-        same_start = abs(process.create_time() - record["started_s"]) < 1.0
-        if same_start or any(str(program.folder) in argument for argument in process.cmdline()):
-            return process
-    except (FileNotFoundError, ValueError, KeyError, psutil.Error):
-        pass
-    return None
+        record = msgspec.json.decode(program.pid_file.read_bytes(), type=Record)
+        process = psutil.Process(record.pid)
+        command = process.cmdline()
+        same_start = abs(process.create_time() - record.started_s) < 1.0
+    except (FileNotFoundError, msgspec.DecodeError, psutil.Error):
+        return None
+    same_program = command[:1] == [program.arguments[0]] and any(str(program.folder) in each for each in command)
+    return process if same_start or same_program else None
 
 
 def end_processes(processes: list[psutil.Process], stop_signal: signal.Signals, *, timeout_s: float) -> None:

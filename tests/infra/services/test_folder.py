@@ -1,0 +1,35 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from infra.services.errors import FolderLockedError, NoSpaceError
+from infra.services.folder import FolderLock, require_space
+
+
+def test_a_second_owner_is_refused_in_one_line_that_names_the_first(tmp_path):
+    with FolderLock(tmp_path), pytest.raises(FolderLockedError) as refusal:
+        FolderLock(tmp_path)
+    assert f"{tmp_path} is in use by process {os.getpid()} since 20" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_released_folder_can_be_owned_again(tmp_path):
+    FolderLock(tmp_path).release()
+    FolderLock(tmp_path).release()
+
+
+def test_a_killed_owner_leaves_no_lock(tmp_path):
+    code = (
+        "import os, pathlib, sys; from infra.services.folder import FolderLock;"
+        "lock = FolderLock(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+    )
+    owner = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert owner.returncode == -9
+    FolderLock(tmp_path).release()
+
+
+def test_a_full_file_system_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(NoSpaceError, match="MiB free and needs 1000000000 MiB; make room"):
+        require_space(tmp_path, 1_000_000_000)
