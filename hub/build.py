@@ -1,0 +1,83 @@
+"""From checked rows to the model."""
+
+from collections.abc import Iterator
+
+from hub.draft import Draft
+from hub.model import (
+    Asset,
+    Connection,
+    GridLoop,
+    Hub,
+    Judged,
+    LimitLayer,
+    Margin,
+    NodeLimit,
+    ProfileFiles,
+    Section,
+    Timing,
+)
+from hub.toml_rows import ParkRows
+
+
+def build_hub(draft: Draft) -> Hub:
+    """Build the hub; every cell of the draft has been read and every rule holds."""
+    park = draft.park
+    grid_loops = tuple(_build_grid_loops(park))
+    connections = tuple(Connection(**row.values) for row in draft.connections)
+    return Hub(
+        **park.hub.values,
+        timing=Timing(**park.timing.values),
+        margin=Margin(**park.margin.values),
+        grid_loops=grid_loops,
+        connections=connections,
+        assets=tuple(Asset(**row.values) for row in draft.assets),
+        limits=(
+            *(NodeLimit(**row.values) for row in park.limits),
+            *(_cable_limit(section) for loop in grid_loops for section in loop.sections),
+            *(limit for connection in connections for limit in _connection_limits(connection)),
+        ),
+        profiles=_build_profiles(park),
+    )
+
+
+def _build_grid_loops(park: ParkRows) -> Iterator[GridLoop]:
+    for loop, sections in zip(park.grid_loops, park.sections, strict=True):
+        yield GridLoop(**loop.values, sections=tuple(Section(**section.values) for section in sections))
+
+
+def _build_profiles(park: ParkRows) -> ProfileFiles | None:
+    if park.profiles is None or park.sectors is None:
+        return None
+    return ProfileFiles(**park.profiles.values, sectors=dict(park.sectors.values))
+
+
+def _cable_limit(section: Section) -> NodeLimit:
+    """What the cable carries at any instant, whoever's power it is."""
+    return NodeLimit(
+        node=section.id,
+        layer=LimitLayer.PROTECTION,
+        judged=Judged.INSTANT,
+        import_kw=section.import_kw,
+        export_kw=section.export_kw,
+        source=section.source,
+    )
+
+
+def _connection_limits(connection: Connection) -> Iterator[NodeLimit]:
+    """Physical capacity at any instant (kVA as kW: without reactive power), contracted capacity per quarter."""
+    yield NodeLimit(
+        node=connection.ean,
+        layer=LimitLayer.PROTECTION,
+        judged=Judged.INSTANT,
+        import_kw=connection.capacity_kva,
+        export_kw=connection.capacity_kva,
+        source="connections.csv: capacity_kva",
+    )
+    yield NodeLimit(
+        node=connection.ean,
+        layer=LimitLayer.CONTRACT,
+        judged=Judged.QUARTER,
+        import_kw=connection.contract_import_kw,
+        export_kw=connection.contract_export_kw,
+        source="connections.csv: contract_import_kw, contract_export_kw",
+    )
