@@ -147,10 +147,20 @@ def _message(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _dead_letter() -> dict[str, Any]:
-    reasons = ", ".join(f"`{reason}`" for reason in messages.DeadLetterReason)
+    reasons = [reason.value for reason in messages.DeadLetterReason]
+    text = {"type": "string"}
     return {
         "summary": "What could not be used, bytes untouched.",
-        "description": f"Headers say where it came from and why it is here; reasons: {reasons}.",
+        "headers": {
+            "type": "object",
+            "properties": {
+                "source_topic": text,
+                "source_partition": text,
+                "source_offset": text,
+                "reason": {"type": "string", "enum": reasons},
+                "at_us": {"type": "string", "description": "When it was received."},
+            },
+        },
         "contentType": "application/octet-stream",
         "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
     }
@@ -180,7 +190,10 @@ def _with_field_notes(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Readable(yaml.SafeDumper):
-    """Writes a text of several lines as a block."""
+    """Writes a text of several lines as a block, and what occurs twice twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
