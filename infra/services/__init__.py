@@ -6,6 +6,7 @@ Each starts with one call and stops as a context manager; calls may run in paral
         ...  # kafka.bootstrap, database.dsn
 """
 
+from infra.services.broker import embedded_kafka
 from infra.services.database import embedded_database
 from infra.services.errors import (
     DownloadFailedError,
@@ -18,7 +19,7 @@ from infra.services.errors import (
     StartFailedError,
 )
 from infra.services.folder import default_cache_folder, default_data_folder
-from infra.services.kafka import KafkaService, embedded_kafka
+from infra.services.kafka import KafkaService
 from infra.services.postgres import DatabaseService, Edition
 from infra.services.process import Progress
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from infra.services.errors import ServiceUnavailableError
-from infra.services.folder import default_cache_folder
+from infra.services.folder import default_cache_folder, make_folder
 from infra.services.postgres import DatabaseService, Edition, ServerPrograms
 from infra.services.process import Progress
 from infra.services.timescale import timescaledb_programs
@@ -66,7 +66,7 @@ def postgresql_programs(folder: Path, cache: Path) -> ServerPrograms:
 def copy_programs(package: Path, place: Path) -> Path:
     """The programs and, beside them as they expect, their libraries; appears whole, by renaming."""
     if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         work = Path(tempfile.mkdtemp(dir=place.parent, prefix="copy-"))
         work.chmod(0o755)
         libraries = package.with_name(f"{package.name}.libs")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.services.errors import DownloadFailedError, ServiceUnavailableError
-from infra.services.folder import require_space
+from infra.services.folder import make_folder, require_space
 from infra.services.process import Progress
 
 RELEASE = "trixie"  # Debian 13
@@ -64,12 +64,12 @@ def unpack(
     if place.exists():
         return
     require_tools()
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(place.parent)
     require_space(place.parent, NEEDED_MIB)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix="unpack-") as name:
         work = Path(name)
         root = work / "root"
-        root.mkdir(mode=0o755)
+        make_folder(root)
         on_progress(f"fetching {package} from Debian 13 (once)")
         for archive in _download(package, work, wanted):
             _run("dpkg-deb", "-x", str(archive), str(root))

@@ -34,7 +34,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._file = (folder / LOCK_FILE).open("a+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,6 +74,18 @@ def describe_owner(text: bytes) -> str:
     except msgspec.DecodeError:
         return "another process"
     return f"process {owner.pid} since {owner.since}"
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it that are missing.
+
+    Root's are made so that another user may pass, whatever the umask: the database is not run by root.
+    """
+    missing = [step for step in (folder, *folder.parents) if not step.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        for step in missing:
+            step.chmod(0o755)
 
 
 def require_space(folder: Path, needed_mib: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.services.errors import DownloadFailedError
-from infra.services.folder import require_space
+from infra.services.folder import make_folder, require_space
 from infra.services.process import Progress
 
 LOCK_FILE = Path(__file__).with_name("kafka-jars.lock")
@@ -53,7 +53,7 @@ def ensure_jars(jars: Sequence[Jar], cache: Path, *, on_progress: Progress) -> t
         NoSpaceError: the cache's file system is full.
     """
     folder = cache / "jars"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     missing = [jar for jar in jars if not _is_intact(folder / jar.file_name, jar.sha256)]
     if missing:
         require_space(folder, NEEDED_MIB)

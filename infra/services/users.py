@@ -60,7 +60,7 @@ def require_reachable(folder: Path, user: SystemUser | None) -> None:
     if user is not None and closed is not None:
         raise FolderUnreachableError(
             f"PostgreSQL runs as user {user.name} because root is refused, and {user.name} cannot enter {closed}",
-            "choose a data folder outside it, such as /var/lib/lusbalans, or run as an ordinary user",
+            "use a folder outside it, such as /var/lib/lusbalans, or run as an ordinary user",
         )
 
 

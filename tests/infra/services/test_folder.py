@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from infra.services.errors import FolderLockedError, NoSpaceError
-from infra.services.folder import FolderLock, require_space
+from infra.services.folder import FolderLock, make_folder, require_space
 
 
 def test_a_second_owner_is_refused_in_one_line_that_names_the_first(tmp_path):
@@ -33,3 +33,11 @@ def test_a_killed_owner_leaves_no_lock(tmp_path):
 def test_a_full_file_system_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(NoSpaceError, match="MiB free and needs 1000000000 MiB; make room"):
         require_space(tmp_path, 1_000_000_000)
+
+
+def test_folders_that_root_makes_let_another_user_pass(tmp_path):
+    before = os.umask(0o077)
+    make_folder(tmp_path / "a" / "b")
+    os.umask(before)
+    expected = 0o755 if os.geteuid() == 0 else 0o700
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "a", tmp_path / "a" / "b")] == [expected, expected]

@@ -14,7 +14,7 @@ def test_a_folder_below_a_private_one_is_refused_naming_the_private_one(tmp_path
     (private / "data").mkdir()
     closed = closed_folder(private / "data", STRANGER)
     assert closed is not None
-    with pytest.raises(FolderUnreachableError, match=f"stranger cannot enter {closed}; choose"):
+    with pytest.raises(FolderUnreachableError, match=f"stranger cannot enter {closed}; use"):
         require_reachable(private / "data", STRANGER)
 
 
