@@ -81,14 +81,14 @@ def move_offsets(connection: psycopg.Connection, moves: Mapping[LogPartition, Mo
             raise FencedError(f"{partition.topic} partition {partition.partition} is not at {move.expected} any more")
 
 
-def skip_gap(connection: psycopg.Connection, partition: LogPartition, gap: Gap, following: int) -> None:
-    """Record a gap and go on at `following`, in one transaction.
+def skip_gap(connection: psycopg.Connection, partition: LogPartition, gap: Gap, move: Move) -> None:
+    """Record a gap and move the offset past it, in one transaction.
 
     Raises:
-        FencedError: the offset is not the gap's first any more.
+        FencedError: the offset is not what was expected.
     """
     with connection.transaction():
-        move_offsets(connection, {partition: Move(gap.first, following)})
+        move_offsets(connection, {partition: move})
         connection.execute(
             """
             insert into ingest_gap (cluster_id, topic_id, partition, topic, first_offset, next_offset, reason)
