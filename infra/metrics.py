@@ -8,17 +8,22 @@ compares.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 Direction = Literal["import", "export"]
 FrameKind = Literal["full", "renewal"]
 
 NODE_LEVELS: Final = frozenset({"park", "group", "grid_loop", "arm", "segment"})
 """Levels of the tree that have series of their own; connections and micro groups have none."""
+
+LIMIT_LAYERS: Final = ("protection", "dso_cap", "contract", "operator", "plan")
+"""As `hub.model.LimitLayer`, which cannot be imported here."""
 
 FAST_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0)
 """From a quick tick to the 3 s after which dispatch refuses a frame (R2)."""
@@ -52,8 +57,24 @@ class _Declare:
     def gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(name, meaning, labels, registry=self.registry)
 
+    def watch_counter(self, name: str, meaning: str, read: Callable[[], int]) -> None:
+        """Show a total that somebody else counts, as it is when Prometheus asks."""
+        self.registry.register(_WatchedCounter(name, meaning, read))
+
+    def watch_gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """Show a value that somebody else keeps, as it is when Prometheus asks."""
+        self.gauge(name, meaning).set_function(read)
+
     def histogram(self, name: str, meaning: str, buckets_s: tuple[float, ...]) -> Histogram:
         return Histogram(name, meaning, buckets=buckets_s, registry=self.registry)
+
+
+class _WatchedCounter(Collector):
+    def __init__(self, name: str, meaning: str, read: Callable[[], int]) -> None:
+        self._name, self._meaning, self._read = name, meaning, read
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(self._name, self._meaning, value=self._read())
 
 
 class _NodeGauge:
@@ -177,11 +198,21 @@ class WorkerMetrics:
         """Record how long the state of newly assigned partitions took to rebuild."""
         self._rebuild.observe(duration_s)
 
-    def set_epoch(self, *, incarnation: int, generation: int, grid_loops_owned: int) -> None:
-        """State what the last assignment brought."""
+    def set_epoch(self, *, incarnation: int, generation: int, grid_loops: Collection[str]) -> None:
+        """State what the last assignment brought: the epoch, and the grid loops this worker balances from now on.
+
+        Their counters begin at 0 here: Prometheus sees no increase in a series that begins at 1, and would miss the
+        first limit that was not kept.
+        """
         self._incarnation.set(incarnation)
         self._generation.set(generation)
-        self._owned.set(grid_loops_owned)
+        self._owned.set(len(grid_loops))
+        for grid_loop in grid_loops:
+            for counter in (self._ticks, self._missed, self._frames, self._readings, self._setpoints):
+                counter.labels(grid_loop)
+            for layer in LIMIT_LAYERS:
+                self._violations.labels(grid_loop, layer, "import")
+                self._violations.labels(grid_loop, layer, "export")
 
     def set_node_power(self, node: NodeLabels, *, power_kw: float | None) -> None:
         """Publish a node's power; `None`, not known now, shows as NaN. Other levels than `NODE_LEVELS` are left out."""
@@ -253,53 +284,45 @@ class DispatchMetrics:
         self._failures.labels(driver).inc(failures)
 
 
+class RecorderTotals(Protocol):
+    """What the recorder keeps of its own progress since its start; read whenever Prometheus asks."""
+
+    batches: int
+    rows_stored: int
+    duplicates: int
+    unreadable: int
+    skipped_readings: int
+    gaps: int
+    lag_messages: int
+    last_event_us: int
+    """0 before the first event."""
+    database_away: bool
+    standing_by: bool
+
+
 class RecorderMetrics:
-    """What the recorder measures between the topics and the database."""
+    """What the recorder measures between the topics and the database: its own progress, read when asked."""
 
-    def __init__(self, hub: str) -> None:
+    def __init__(self, hub: str, of: RecorderTotals) -> None:
         declare = _Declare("recorder", hub)
-        counter, gauge = declare.counter, declare.gauge
+        counter, gauge = declare.watch_counter, declare.watch_gauge
         self.registry: Final = declare.registry
-        self._rows = counter("lusbalans_recorder_rows_stored_total", "Rows stored.", "table")
-        self._duplicates = counter("lusbalans_recorder_rows_duplicate_total", "Rows that were there already.", "table")
-        self._batches = counter("lusbalans_recorder_batches_total", "Transactions committed.")
-        self._batch_duration = declare.histogram(
-            "lusbalans_recorder_batch_duration_seconds", "From begin to commit.", SLOW_BUCKETS_S
+        counter("lusbalans_recorder_batches_total", "Transactions committed.", lambda: of.batches)
+        counter("lusbalans_recorder_rows_stored_total", "Rows stored.", lambda: of.rows_stored)
+        counter("lusbalans_recorder_rows_duplicate_total", "Rows that were there already.", lambda: of.duplicates)
+        counter("lusbalans_recorder_unreadable_total", "Messages passed over as unreadable.", lambda: of.unreadable)
+        counter(
+            "lusbalans_recorder_readings_skipped_total", "Readings without name or time.", lambda: of.skipped_readings
         )
-        self._undecodable = counter("lusbalans_recorder_undecodable_total", "Messages skipped as unreadable.", "topic")
-        self._gaps = counter("lusbalans_recorder_gaps_total", "Holes in the log, never recorded.", "topic")
-        self._lag = gauge("lusbalans_recorder_lag_messages", "Messages not stored yet.", "topic")
-        self._database_up = gauge("lusbalans_recorder_database_up", "1 while the database answers.")
-        self._last_event = gauge(
-            "lusbalans_recorder_last_event_timestamp_seconds", "Newest event time stored, Unix time.", "topic"
+        counter("lusbalans_recorder_gaps_total", "Holes in the log, never recorded.", lambda: of.gaps)
+        gauge("lusbalans_recorder_lag_messages", "Messages not read yet.", lambda: of.lag_messages)
+        gauge("lusbalans_recorder_database_up", "1 while the database answers.", lambda: not of.database_away)
+        gauge("lusbalans_recorder_standing_by", "1 while another recorder is writing.", lambda: of.standing_by)
+        gauge(
+            "lusbalans_recorder_last_event_timestamp_seconds",
+            "Newest measured_at stored, Unix time.",
+            lambda: of.last_event_us / 1e6 if of.last_event_us else math.nan,
         )
-
-    def observe_batch(self, *, duration_s: float) -> None:
-        """Count a committed transaction."""
-        self._batches.inc()
-        self._batch_duration.observe(duration_s)
-
-    def count_rows(self, *, table: str, stored: int, duplicate: int = 0) -> None:
-        """Count the rows of one table in a committed transaction."""
-        self._rows.labels(table).inc(stored)
-        self._duplicates.labels(table).inc(duplicate)
-
-    def count_undecodable(self, *, topic: str) -> None:
-        """Count a message that was skipped; the worker sends it to the dead-letter topic."""
-        self._undecodable.labels(topic).inc()
-
-    def count_gap(self, *, topic: str) -> None:
-        """Count a hole: the log no longer held what was next."""
-        self._gaps.labels(topic).inc()
-
-    def set_progress(self, *, topic: str, lag_messages: int, event_at_us: int) -> None:
-        """State how far behind the recorder is on a topic, and the newest event time it stored."""
-        self._lag.labels(topic).set(lag_messages)
-        self._last_event.labels(topic).set(event_at_us / 1e6)
-
-    def set_database_up(self, *, up: bool) -> None:
-        """State whether the database answers."""
-        self._database_up.set(up)
 
 
 class SimulatorMetrics:
@@ -338,12 +361,3 @@ class SimulatorMetrics:
     def count_missed_steps(self, steps: int) -> None:
         """Count seconds that were skipped because a step took too long."""
         self._missed.inc(steps)
-
-
-ROLES: Final[Mapping[str, type[WorkerMetrics | DispatchMetrics | RecorderMetrics | SimulatorMetrics]]] = {
-    "worker": WorkerMetrics,
-    "dispatch": DispatchMetrics,
-    "recorder": RecorderMetrics,
-    "simulator": SimulatorMetrics,
-}
-"""Each role's metrics; an object of the class holds the `registry` that `infra.health.serve_http` shows."""

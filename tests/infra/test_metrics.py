@@ -9,7 +9,17 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.metrics import NODE_LEVELS, ROLES, NodeLabels, WorkerMetrics
+from connectors.recorder import RecorderProgress
+from hub.model import LimitLayer
+from infra.metrics import (
+    LIMIT_LAYERS,
+    NODE_LEVELS,
+    DispatchMetrics,
+    NodeLabels,
+    RecorderMetrics,
+    SimulatorMetrics,
+    WorkerMetrics,
+)
 
 ROOT = Path(__file__).parents[2]
 LABELS = {
@@ -27,20 +37,31 @@ LABELS = {
     "driver",
 }
 BASE_UNITS = ("_watts", "_seconds", "_bytes")
-COUNTED = {"info", "fallback", "owned", "incarnation", "generation", "messages", "up", "fds"}
+COUNTED = {"info", "fallback", "owned", "incarnation", "generation", "messages", "up", "by"}
 ARM = NodeLabels("lus-1", "lus-1/a", "arm")
+
+
+ROLES = {
+    "worker": WorkerMetrics,
+    "dispatch": DispatchMetrics,
+    "recorder": lambda hub: RecorderMetrics(hub, RecorderProgress()),
+    "simulator": SimulatorMetrics,
+}
 
 
 def declared():
     """(name as scraped, type, labels) of all roles."""
-    rows = set()
-    for role in ROLES:
-        metrics = ROLES[role]("de-koumen")
-        for collector in set(metrics.registry._collector_to_names):
-            if hasattr(collector, "_labelnames"):
-                name = collector._name + ("_total" if collector._type == "counter" else "")
-                rows.add((name, collector._type, collector._labelnames))
-    return rows
+    return {
+        (
+            family.name + ("_total" if family.type == "counter" else ""),
+            family.type,
+            getattr(collector, "_labelnames", ()),
+        )
+        for role in ROLES
+        for collector in ROLES[role]("de-koumen").registry._collector_to_names
+        for family in collector.collect()
+        if family.name.startswith("lusbalans_")
+    }
 
 
 def documented():
@@ -124,8 +145,22 @@ def test_a_grid_loop_that_another_worker_took_leaves_no_old_values_behind():
     assert worker.registry.get_sample_value("lusbalans_worker_missed_ticks_total", {"grid_loop": "lus-1"}) == 2
 
 
+def test_the_first_limit_that_is_not_kept_is_an_increase():
+    worker = WorkerMetrics("de-koumen")
+    worker.set_epoch(incarnation=1, generation=7, grid_loops=["lus-1", "@station"])
+    labels = {"grid_loop": "lus-1", "layer": "contract", "direction": "export"}
+    before = worker.registry.get_sample_value("lusbalans_worker_violations_total", labels)
+    worker.count_violation("lus-1", layer="contract", direction="export")
+    assert (before, worker.registry.get_sample_value("lusbalans_worker_violations_total", labels)) == (0, 1)
+    assert worker.registry.get_sample_value("lusbalans_worker_grid_loops_owned") == 2
+
+
+def test_the_layers_are_those_of_the_hub():
+    assert set(LIMIT_LAYERS) == set(LimitLayer)
+
+
 def test_dispatch_counts_what_it_accepts_refuses_and_reverts():
-    dispatch = ROLES["dispatch"]("de-koumen")
+    dispatch = DispatchMetrics("de-koumen")
     dispatch.count_accepted("lus-1", kind="full", issued_at_us=2_000_000)
     dispatch.count_refused("lus-1", reason="too_old")
     dispatch.observe_setpoints(latency_s=0.03)
@@ -139,23 +174,22 @@ def test_dispatch_counts_what_it_accepts_refuses_and_reverts():
     assert value("lusbalans_dispatch_setpoint_latency_seconds_sum") == pytest.approx(0.03)
 
 
-def test_the_recorder_counts_rows_and_says_how_far_behind_it_is():
-    recorder = ROLES["recorder"]("de-koumen")
-    recorder.observe_batch(duration_s=0.2)
-    recorder.count_rows(table="telemetry", stored=900, duplicate=100)
-    recorder.set_progress(topic="hub.telemetry.v1", lag_messages=12, event_at_us=3_000_000)
-    recorder.count_gap(topic="hub.telemetry.v1")
-    recorder.count_undecodable(topic="hub.telemetry.v1")
-    recorder.set_database_up(up=False)
-    value = recorder.registry.get_sample_value
-    assert value("lusbalans_recorder_rows_stored_total", {"table": "telemetry"}) == 900
-    assert value("lusbalans_recorder_rows_duplicate_total", {"table": "telemetry"}) == 100
-    assert value("lusbalans_recorder_lag_messages", {"topic": "hub.telemetry.v1"}) == 12
+def test_the_recorder_shows_its_progress_as_it_is_when_asked():
+    progress = RecorderProgress()
+    value = RecorderMetrics("de-koumen", progress).registry.get_sample_value
+    assert value("lusbalans_recorder_database_up") == 1
+    assert math.isnan(value("lusbalans_recorder_last_event_timestamp_seconds"))
+    progress.rows_stored, progress.duplicates, progress.lag_messages = 900, 100, 12
+    progress.last_event_us, progress.database_away = 3_500_000, True
+    assert value("lusbalans_recorder_rows_stored_total") == 900
+    assert value("lusbalans_recorder_rows_duplicate_total") == 100
+    assert value("lusbalans_recorder_lag_messages") == 12
+    assert value("lusbalans_recorder_last_event_timestamp_seconds") == 3.5
     assert value("lusbalans_recorder_database_up") == 0
 
 
 def test_the_simulator_counts_what_it_sent_and_what_the_broker_confirmed():
-    simulator = ROLES["simulator"]("de-koumen")
+    simulator = SimulatorMetrics("de-koumen")
     simulator.count_sent("lus-1", readings=30)
     simulator.count_acknowledged("lus-1")
     simulator.count_setpoints(5)
