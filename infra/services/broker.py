@@ -9,7 +9,7 @@ from pathlib import Path
 from infra.services.errors import StartFailedError
 from infra.services.folder import default_cache_folder
 from infra.services.jars import Jar, ensure_jars, read_lock
-from infra.services.kafka import JAVA_OPTIONS, KafkaService
+from infra.services.kafka import JAVA_OPTIONS, KafkaService, java
 from infra.services.process import Progress
 
 # Classes only, not machine code: the runtime warns at each start that some stubs do not match.
@@ -36,6 +36,7 @@ def embedded_kafka(
     Raises:
         ServiceError: with the fault and its remedy.
     """
+    java()  # refuses a platform without it before anything is fetched
     cache = cache or default_cache_folder()
     locked = read_lock()
     jars = ensure_jars(locked, cache, on_progress=on_progress)

@@ -31,6 +31,7 @@ APT_SETTINGS = """\
 #clear Acquire::IndexTargets::deb::DEP-11-icons-small;
 #clear Acquire::IndexTargets::deb::DEP-11-icons;
 #clear Acquire::IndexTargets::deb::DEP-11-icons-large;
+APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::Retries "3";
 Acquire::http::Timeout "20";
@@ -75,8 +76,11 @@ def unpack(
             _run("dpkg-deb", "-x", str(archive), str(root))
         for program in programs:
             _detach(root, program, place)
-        if not place.exists():  # another run may have been faster
+        try:
             root.rename(place)
+        except OSError:
+            if not place.exists():  # not because another run was faster
+                raise
 
 
 def require_tools() -> None:

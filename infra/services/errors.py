@@ -22,7 +22,7 @@ class FolderLockedError(ServiceError):
 
 
 class FolderUnreachableError(ServiceError):
-    """The user that the service runs as cannot enter the folder."""
+    """The user that the service runs as cannot make, enter or write the folder."""
 
 
 class NoSpaceError(ServiceError):

@@ -13,10 +13,11 @@ from typing import Self
 
 import msgspec
 
-from infra.services.errors import FolderLockedError, NoSpaceError
+from infra.services.errors import FolderLockedError, FolderUnreachableError, NoSpaceError
 
 LOCK_FILE = "owner.lock"
 MIB = 1024 * 1024
+ELSEWHERE = "choose another folder, or run as the user that owns it"
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -31,6 +32,7 @@ class FolderLock:
 
     Raises:
         FolderLockedError: another run (or another service object of this run) owns the folder.
+        FolderUnreachableError: it cannot be made, or this user may not write in it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -80,9 +82,17 @@ def make_folder(folder: Path) -> None:
     """Makes a folder and those above it that are missing.
 
     Root's are made so that another user may pass, whatever the umask: the database is not run by root.
+
+    Raises:
+        FolderUnreachableError: it cannot be made, or this user may not write in it.
     """
     missing = [step for step in (folder, *folder.parents) if not step.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderUnreachableError(f"folder {folder} cannot be made ({error.strerror})", ELSEWHERE) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise FolderUnreachableError(f"folder {folder} is not writable for this user", ELSEWHERE)
     if os.geteuid() == 0:
         for step in missing:
             step.chmod(0o755)

@@ -5,6 +5,7 @@ process id and start time in the folder, by which the next run finds and ends wh
 """
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -27,9 +28,14 @@ POLL_S = 0.02
 QUOTED_LINES = 4  # of the log, in an error: a Java or PostgreSQL fault shows in so many
 PROGRESS_PERIOD_S = 5.0
 
-# The kernel sends the death signal when the *thread* that forked ends, so all children are forked by one thread that
-# lives as long as the program.
-_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="service-spawner")
+
+@functools.cache
+def _spawner(_pid: int) -> ThreadPoolExecutor:
+    """The one thread that forks all children, for the kernel sends the death signal when the thread that forked ends.
+
+    It lives as long as the program. One per process id: a forked copy of this process has not got the thread.
+    """
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="service-spawner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ def spawn(program: Program) -> ChildProcess:
     """Starts the program in a session of its own, bound to die with this process, and records it in its folder."""
     if program.log_file.exists():
         program.log_file.replace(program.log_file.with_suffix(".log.1"))
-    process = _SPAWNER.submit(_popen, program).result()
+    process = _spawner(os.getpid()).submit(_popen, program).result()
     record = Record(process.pid, psutil.Process(process.pid).create_time())
     program.pid_file.write_bytes(msgspec.json.encode(record))
     return ChildProcess(program, process)

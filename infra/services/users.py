@@ -30,9 +30,8 @@ def ordinary_user(owned: Path) -> SystemUser | None:
     """
     if os.geteuid() != 0:
         return None
-    if owned.exists() and (uid := owned.stat().st_uid) != 0:
-        account = pwd.getpwuid(uid)
-        return SystemUser(account.pw_name, account.pw_uid, account.pw_gid)
+    if owned.exists() and (status := owned.stat()).st_uid != 0:
+        return SystemUser(_name(status.st_uid), status.st_uid, status.st_gid)
     for name in ORDINARY_USERS:
         try:
             account = pwd.getpwnam(name)
@@ -68,6 +67,13 @@ def give(path: Path, user: SystemUser | None) -> None:
     """Makes `user` the owner; nothing to do when we are that user."""
     if user is not None:
         os.chown(path, user.uid, user.gid)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a folder from another machine
+        return f"number {uid}"
 
 
 def _may_enter(folder: Path, user: SystemUser) -> bool:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from infra.services.errors import FolderLockedError, NoSpaceError
+from infra.services.errors import FolderLockedError, FolderUnreachableError, NoSpaceError
 from infra.services.folder import FolderLock, make_folder, require_space
 
 
@@ -41,3 +41,9 @@ def test_folders_that_root_makes_let_another_user_pass(tmp_path):
     os.umask(before)
     expected = 0o755 if os.geteuid() == 0 else 0o700
     assert [path.stat().st_mode & 0o777 for path in (tmp_path / "a", tmp_path / "a" / "b")] == [expected, expected]
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderUnreachableError, match=r"file/data cannot be made \(Not a directory\); choose another"):
+        make_folder(tmp_path / "file" / "data")

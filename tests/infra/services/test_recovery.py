@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import psycopg
@@ -45,6 +46,15 @@ def test_a_server_left_behind_is_ended_before_the_next_starts(services_folder):
         assert said[0] == f"ending postgres left by an earlier run (process {left.pid})"
         assert database.running
         assert not left.running
+
+
+def test_both_services_start_beside_each_other_and_outlive_the_threads_that_started_them(services_folder):
+    folder = services_folder / "parallel"
+    with ThreadPoolExecutor() as pool:
+        starts = [pool.submit(start, folder) for start in (embedded_kafka, embedded_database)]
+    with starts[0].result() as kafka, starts[1].result() as database, psycopg.connect(database.dsn) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+        assert kafka.running
 
 
 @pytest.mark.parametrize("start", [embedded_kafka, embedded_database])
