@@ -85,7 +85,8 @@ def download(coordinates: str, work: Path) -> Path:
         return Path(context.create_dependency(coordinates).artifact.resolve())
     except (OSError, RuntimeError) as error:  # requests' errors are OSErrors; "not found" is a RuntimeError
         raise DownloadFailedError(
-            f"could not fetch {coordinates} ({error})", "check the network or the proxy settings, then start again"
+            f"could not fetch {coordinates} ({str(error)[:200]})",
+            "check the network or the proxy settings, then start again",
         ) from error
 
 

@@ -1,8 +1,10 @@
+import asyncio
 import time
 import uuid
 from itertools import islice
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
@@ -53,3 +55,17 @@ def test_a_broker_killed_and_started_again_still_has_its_messages(services_folde
         print(f"broker back after {time.monotonic() - began_s:.1f} s")
         send(broker.bootstrap, topic, b"after")
         assert read(broker.bootstrap, topic, 2) == [b"before", b"after"]
+
+
+async def brokers_known_by(address):
+    client = AIOKafkaClient(bootstrap_servers=address)
+    await client.bootstrap()
+    await client.close()
+    return [(broker.host, broker.port) for broker in client.cluster.brokers()]
+
+
+def test_clients_are_told_the_advertised_port_so_that_a_proxy_can_stand_between(services_folder):
+    with embedded_kafka(services_folder / "advertised", advertised_port=19092) as broker:
+        assert broker.bootstrap == "127.0.0.1:19092"
+        assert broker.port != 19092
+        assert asyncio.run(brokers_known_by(f"127.0.0.1:{broker.port}")) == [("127.0.0.1", 19092)]
