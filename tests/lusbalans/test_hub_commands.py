@@ -1,0 +1,96 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lusbalans.hub_commands import hub
+
+DE_KOUMEN = str(Path(__file__).parents[2] / "infra" / "hubs" / "de-koumen")
+
+
+@pytest.fixture
+def run():
+    return lambda *arguments: CliRunner().invoke(hub, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def started(run, tmp_path):
+    assert run("init", tmp_path / "new").exit_code == 0
+    return tmp_path / "new"
+
+
+def test_a_hub_from_init_passes_check(run, started):
+    result = run("check", started)
+    assert result.exit_code == 0
+    assert "4 connections, 3 of members" in result.stdout
+    assert result.stderr == ""
+
+
+def test_init_overwrites_nothing(run, started):
+    before = {path: path.read_bytes() for path in started.iterdir()}
+    (started / "hub.toml").unlink()
+    result = run("init", started)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "connections.csv is there already" in result.stderr
+    assert {path: path.read_bytes() for path in started.iterdir()}.items() <= before.items()
+
+
+def test_init_refuses_a_file_in_the_place_of_the_folder(run, tmp_path):
+    (tmp_path / "taken").write_text("")
+    assert run("init", tmp_path / "taken").exit_code == 2
+    assert run("init", tmp_path / "taken" / "below").exit_code == 2
+
+
+def test_check_tells_every_error_on_its_own_line_of_stderr(run, started):
+    (started / "assets.csv").write_text((started / "assets.csv").read_text().replace("0.95", "95"))
+    (started / "hub.toml").write_text((started / "hub.toml").read_text().replace("tick_s = 1", "tick_s = 0"))
+    result = run("check", started)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == [
+        "assets.csv, row 3, efficiency_ratio: 95 is too large; write 1 at most; mind the unit",
+        "hub.toml, line 12, timing.tick_s: 0 is too small; write more than 0",
+    ]
+
+
+def test_check_gives_errors_as_json_with_the_same_exit_code(run, started):
+    (started / "assets.csv").write_text((started / "assets.csv").read_text().replace("0.95", "95"))
+    result = run("check", started, "--json")
+    assert result.exit_code == 2
+    (error,) = json.loads(result.stdout)["errors"]
+    assert (error["file"], error["row"], error["column"]) == ("assets.csv", 3, "efficiency_ratio")
+
+
+def test_check_gives_the_summary_as_json(run):
+    summary = json.loads(run("check", DE_KOUMEN, "--json").stdout)
+    assert (summary["ok"], summary["connections"], summary["rated_kw"]["pv"]) == (True, 100, 2667.0)
+
+
+@pytest.mark.parametrize("verb", ["check", "show"])
+def test_a_folder_that_is_not_there_is_exit_3(run, tmp_path, verb):
+    result = run(verb, tmp_path / "nowhere")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "no such folder" in result.stderr
+
+
+def test_show_prints_every_node_below_its_parent(run, started):
+    lines = run("show", started).stdout.splitlines()
+    depths = {line.split()[1]: len(line) - len(line.lstrip()) for line in lines[1:]}
+    assert (
+        depths["park"] < depths["group"] < depths["lus-1"] < depths["lus-1/a"] < depths["lus-1-s1"] < depths["pair-1"]
+    )
+    assert lines[1].strip().startswith("park park import 300, export 0 kW per quarter [dso_cap]")
+
+
+def test_show_gives_nodes_limits_and_meters_as_json(run):
+    shown = json.loads(run("show", DE_KOUMEN, "--json").stdout)
+    assert shown["nodes"][0]["limits"][0]["import_kw"] == 3400.0
+    assert len(shown["assets"]) == 63
+    assert shown["meters"]["@station"] == ["park", "group"]
+
+
+def test_show_refuses_a_hub_with_errors(run, started):
+    (started / "assets.csv").unlink()
+    result = run("show", started)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "assets.csv: the file is missing" in result.stderr
