@@ -31,6 +31,12 @@ ROOFS = {"east": "PV1", "south": "PV5", "south_west": "PV3", "west": "PV7"}
 YIELD_KWH_PER_KWP = 900.0
 """2.4 GWh a year from 2,667 kWp: the park's own figure. SimBench's shapes give 575 to 681."""
 
+SUN_LATE = 4
+"""Quarters by which the PV shapes are moved later. By their labels the middle between the first and the last light, and
+the centre of the mean of all eight, lie near 11:25 in January and 12:30 in June; at Kassel the sun is highest an hour
+later on both dates, as it must be for roofs of all orientations taken together. The load shapes do begin work at the
+right wall time."""
+
 SESSION_FILES = ("2020-02-01 2020-05-31", "2019-05-01 2019-08-31", "2019-09-01 2019-12-31")
 LAST_NORMAL_DAY = datetime(2020, 3, 13).date()
 """After it the car park was almost empty (pandemic)."""
@@ -50,7 +56,8 @@ def main(target: Path) -> None:
         loads[name] = [value / mean for value in values]
     for name, values in roofs.items():
         yield_kwh = sum(values) / 4
-        roofs[name] = [value * YIELD_KWH_PER_KWP / yield_kwh for value in values]
+        later = values[-SUN_LATE:] + values[:-SUN_LATE]  # what moves across the new year is night
+        roofs[name] = [value * YIELD_KWH_PER_KWP / yield_kwh for value in later]
     write(target / "load.csv.gz", ["time_utc", *loads], columns_to_rows(axis, loads, "{:.3f}"))
     write(target / "pv.csv.gz", ["time_utc", *roofs], columns_to_rows(axis, roofs, "{:.4f}"))
     write(target / "sessions.csv.gz", ["arrival_utc", "departure_utc", "energy_kwh"], read_sessions())
