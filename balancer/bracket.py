@@ -29,6 +29,8 @@ def next_price(
 
     `*_kw` is the give-way there, `*_moving` its slope; `far_kw` is NaN while nothing was tried there.
     """
+    if near_kw >= need_kw:  # it was enough already, and nothing is to be done beyond
+        return near_band, near
     if near_band < far_band:
         return (near_band + far_band + 1) // 2, 0.0
     guess = near

@@ -11,9 +11,9 @@ from typing import Self
 
 import numpy as np
 
-from balancer import clearing, prepare
+from balancer import clearing, layers, prepare
 from balancer.clearing import NodeRecord, Records
-from balancer.model import InputError
+from balancer.model import InputError, Layer
 from balancer.search import search
 from balancer.topology import Floats, Topology
 
@@ -94,12 +94,15 @@ class Solver:
         self._reach_down_kw, self._reach_up_kw = np.zeros(n_assets), np.zeros(n_assets)
         self._sum_min_kw, self._sum_max_kw, self._sum_target_kw = np.zeros((3, n_nodes))
         self._end_down, self._end_up = np.zeros(topology.order_down.size), np.zeros(topology.order_up.size)
+        self._tree, self._limits, self._kinks = layers.plan(topology)
+        self._low_kw, self._high_kw = np.zeros((2, n_nodes))
         self._power_kw, self._node_power_kw, self._node_price = np.zeros(n_assets), np.zeros(n_nodes), np.zeros(n_nodes)
 
     def solve(self, state: State) -> Answer:
         """Clear one tick. Raises `InputError` only for numbers that mean nothing (NaN, crossed bounds)."""
         tree = self.topology
         self._prepare(state)
+        self._resolve(state)
         clearing.settle(self._nodes, self._sum_target_kw)
         clearing.take_sides(self._nodes)
         rounds = search(
@@ -127,6 +130,16 @@ class Solver:
         )  # fmt: skip
         if bad >= 0:
             raise InputError(f"asset {tree.asset_ids[bad]}", "min_kw <= max_kw and target_kw must be finite numbers")
+
+    def _resolve(self, state: State) -> None:
+        self._nodes["frozen"] = 0
+        if not layers.contradicts(self._nodes, self._sum_min_kw, self._sum_max_kw, self._low_kw, self._high_kw):
+            return
+        layers.list_limits(self._limits, state.lower_kw, state.upper_kw, state.uncontrolled_kw)
+        layers.resolve(
+            self._nodes, self._tree, self._limits, self.topology.limit_start, len(Layer),
+            self._sum_min_kw, self._sum_max_kw, self._sum_target_kw, self._kinks, self._active,
+        )  # fmt: skip
 
 
 def solve(topology: Topology, state: State) -> Answer:

@@ -118,7 +118,10 @@ def open_brackets(nodes: Records, active: Ints, end_down: Floats, end_up: Floats
         node.high = ends[ends.size - 1] * (1.0 + 1e-15)
         node.high_given = np.nan
         node.high_moving = 0.0
-        choose(node, 0, node.near)
+        if node.held == FOLLOWS:
+            node.band, node.pressure = nodes[node.parent].band, nodes[node.parent].pressure
+        else:
+            choose(node, 0, node.near)
         begin -= 1
         active[begin] = v
     return begin

@@ -92,3 +92,23 @@ def limit_around(rng: random.Random, node: str, sums: tuple[float, float, float]
         layer=rng.choice(list(Layer)),
         uncontrolled_kw=uncontrolled,
     )
+
+
+def contradictory_problem(seed: int, *, most_nodes: int = 10, most_assets: int = 14) -> Problem:
+    """Limits drawn without a thought for whether they can be met, whole numbers at that, so that ties occur."""
+    rng = random.Random(seed)
+    nodes = random_nodes(rng, rng.randint(1, most_nodes))
+    assets = []
+    for i in range(rng.randint(1, most_assets)):
+        low, high = sorted((rng.randint(-10, 10), rng.randint(-10, 10)))
+        orders = (rng.randrange(3), rng.randrange(3))
+        weight = rng.choice([1.0, 1.0, 2.0, 5.0])
+        assets.append(Asset(f"a{i}", rng.choice(nodes).id, low, high, rng.randint(-10, 10), weight, *orders))
+    limits = []
+    layers = rng.sample(list(Layer), rng.randint(1, 5))
+    for node in nodes:
+        for _ in range(rng.choice([0, 1, 2, 3])):
+            bounds = [rng.choice([None, 0, rng.randint(0, 20)]) for _ in range(2)]
+            uncontrolled = rng.choice([0, rng.randint(-20, 20)])
+            limits.append(Limit(node.id, *bounds, layer=rng.choice(layers), uncontrolled_kw=uncontrolled))
+    return Problem(nodes, limits, assets)
