@@ -164,7 +164,7 @@ FILES = [
     (ASSETS, lambda t: t.replace(",max_kw,", ",min_kw,"), 1, "is there twice", "remove one"),
     (CONNECTIONS, lambda t: t.replace("member", "lid"), 1, "the column is missing", "add it"),
     (CONNECTIONS, lambda t: t.replace('"Offices', '"Offices"x'), None, "not comma-separated text", "save it as"),
-    (TOML, lambda t: t.replace("[hub]", "[hub"), 5, "is not TOML", "hub init"),
+    (TOML, lambda t: t.replace("[hub]", "[hub"), 11, "is not TOML", "hub init"),
     (TOML, lambda t: t.replace("[timing]", "[[timing]]"), None, "is not a table", "[timing]"),
     (TOML, lambda t: t.replace('node = "park"', 'node = "lus-1"'), None, "the park has no such limit", "[[limits]]"),
     (TOML, lambda t: t[: t.index("[[grid_loops]]")], None, "there is none", "[[grid_loops]]"),
@@ -208,9 +208,9 @@ def test_all_errors_of_all_files_are_told_at_once_in_order(folder):
     with_cell(folder, ASSETS, 4, "min_on_kw", "23")
     with_cell(folder, ASSETS, 2, "ean", "871000000000000013")
     with_cell(folder, CONNECTIONS, 5, "contract_import_kw", "35")
-    spoil(folder, TOML, "tick_s = 1", "tick_s = -1")
+    line = spoil(folder, TOML, "tick_s = 1", "tick_s = -1")
     errors = errors_of(folder)
-    assert [(e.file, e.row) for e in errors] == [(ASSETS, 2), (ASSETS, 4), (CONNECTIONS, 5), (TOML, 12)]
+    assert [(e.file, e.row) for e in errors] == [(ASSETS, 2), (ASSETS, 4), (CONNECTIONS, 5), (TOML, line)]
     assert len(str(HubErrors(errors)).splitlines()) == 4
 
 
