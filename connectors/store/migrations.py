@@ -141,7 +141,8 @@ def check(dsn: str, migrations: tuple[Migration, ...] | None = None) -> Checked:
         psycopg.Error: the database cannot be reached.
     """
     wanted = read_migrations() if migrations is None else migrations
-    with psycopg.connect(dsn, autocommit=True, options="-c default_transaction_read_only=on") as connection:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("set default_transaction_read_only = on")
         edition = find_edition(connection)
         history = _read_history(connection) if _has_table(connection, "schema_migration") else ()
         drift = list(find_drift(wanted, history))

@@ -35,6 +35,8 @@ MAX_AGE_US: Final = 400 * 86_400 * 1_000_000
 """A gateway may deliver a year late; anything older than that in a frame is a broken clock."""
 MAX_AHEAD_US: Final = 3_600 * 1_000_000
 """A reading further ahead of its own frame is a broken clock; each day it names would cost a partition."""
+MAX_REGISTER_WH: Final = 5_000_000_000_000
+"""57 years at 10 MW. Beyond it a register is a fault, and interpolating it would leave 64 bits."""
 
 _STATE_REALS: Final = tuple(column.name for column in LOOP_STATE.columns if column.kind is Kind.REAL)
 """Named alike in the message and in the table."""
@@ -44,7 +46,7 @@ Codes = Callable[[str], int]
 
 
 def telemetry_rows(frame: TelemetryFrame, point: Codes) -> tuple[Rows, int] | Rejected:
-    """Rows of the readings with a usable name and instant, and how many readings had none."""
+    """Rows of the readings with a usable name and instant, and how many readings or registers were left out."""
     columns = (frame.power_kw, frame.energy_import_wh, frame.energy_export_wh, frame.min_kw, frame.max_kw)
     if not _are_equal(frame.ids, frame.measured_at_us, frame.power_kw) or not _are_equal_or_absent(
         frame.ids, *columns, frame.soc_ratio, frame.quality
@@ -65,8 +67,9 @@ def telemetry_rows(frame: TelemetryFrame, point: Codes) -> tuple[Rows, int] | Re
         }
     except OverflowError:
         return Rejected(DeadLetterReason.ABSURD_VALUE, "an integer of more than 64 bits")
+    absurd = _mask_absurd(rows["energy_import_wh"]) + _mask_absurd(rows["energy_export_wh"])
     usable = (rows["point_id"] != MISSING) & _plausible(rows["measured_at"], frame.sent_at_us)
-    return _keep(rows, usable), size - int(usable.sum())
+    return _keep(rows, usable), size - int(usable.sum()) + absurd
 
 
 def state_rows(state: LoopState, point: Codes, label: Codes) -> tuple[Rows, int] | Rejected:
@@ -181,6 +184,13 @@ def _integers(values: Registers, size: int) -> NDArray[np.int64]:
 def _qualities(names: Sequence[str], size: int) -> NDArray[np.int64]:
     other = QUALITY_CODES[Quality.OTHER]
     return np.array([QUALITY_CODES.get(name, other) for name in names or [Quality.GOOD] * size], dtype=np.int64)
+
+
+def _mask_absurd(registers: Array) -> int:
+    """Make registers that no meter can show missing, in place; returns how many."""
+    absurd = (registers != MISSING) & ((registers < 0) | (registers > MAX_REGISTER_WH))
+    registers[absurd] = MISSING
+    return int(absurd.sum())
 
 
 def _plausible(at_us: Array, sent_at_us: int) -> NDArray[np.bool_]:

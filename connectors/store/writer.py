@@ -25,7 +25,9 @@ _DAY_US: Final = 86_400 * 1_000_000
 _EPOCH: Final = date(1970, 1, 1)
 _NOTHING_TOUCHED: Final = Touched(frozenset(), frozenset(), {})
 
-_OPTIONS: Final = "-c statement_timeout=60000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000"
+_BOUNDS: Final = (
+    "set statement_timeout = '60s'; set lock_timeout = '10s'; set idle_in_transaction_session_timeout = '60s'"
+)
 _CONNECT_TIMEOUT_S: Final = 3
 _SILENCE_MS: Final = 10_000
 """A database host that is gone without a word is given up after this; else a COMMIT could wait for ever."""
@@ -42,12 +44,12 @@ def connect(dsn: str, *, application_name: str) -> psycopg.Connection:
         autocommit=True,
         application_name=application_name,
         connect_timeout=_CONNECT_TIMEOUT_S,
-        options=_OPTIONS,
         tcp_user_timeout=_SILENCE_MS,
         keepalives_idle=5,
         keepalives_interval=2,
         keepalives_count=3,
     )
+    connection.execute(_BOUNDS)  # not as options, which would displace those of the DSN
     connection.prepare_threshold = None  # a generic plan could not leave out days
     return connection
 
