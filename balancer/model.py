@@ -22,7 +22,7 @@ class InputError(ValueError):
     """An input that means nothing: says which element breaks which rule, in one line."""
 
     def __init__(self, element: str, rule: str) -> None:
-        super().__init__(f"{element}: {rule}")
+        super().__init__(" ".join(f"{element}: {rule}".split()))
         self.element = element
         self.rule = rule
 

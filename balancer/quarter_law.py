@@ -1,0 +1,63 @@
+"""The quarter budget: how much power is left for the rest of a quarter hour whose mean must not pass a limit.
+
+For one direction at a time; power and energy in that direction are positive here, import counts the meter's A+
+registers, export its A-. Earlier import never pays for later export inside a quarter.
+
+    U = min( instantaneous limit,  k * limit,  3600 * (limit * 0.25 - m - E) / max(t_left, T_min) )
+    in the last T_min seconds also  U <= limit
+
+The factor k and T_min keep a half-used quarter from turning into a surge of the whole park in its last minute. The
+result may be negative: then more energy was used than the margin leaves, and the direction must reverse.
+"""
+
+import numpy as np
+
+from balancer.model import InputError
+from balancer.topology import Floats
+
+QUARTER_S = 900.0
+"""A settlement period, s: the Dutch imbalance settlement period."""
+
+SURGE = 1.1
+"""k: how far above the limit power may go to use what a quiet start of the quarter left. More makes a sawtooth."""
+
+
+def quarter_bound_kw(
+    energy_kwh: float | Floats,
+    left_s: float | Floats,
+    *,
+    limit_kw: float | Floats,
+    instant_kw: float | Floats,
+    margin_kwh: float | Floats,
+    least_s: float | Floats,
+    surge: float | Floats = SURGE,
+) -> Floats:
+    """Upper bound of the power in this direction, kW, for the rest of the quarter; scalars or arrays of one shape.
+
+    `energy_kwh` was used in this quarter so far, `left_s` remain of it by the settlement meter's clock (0..900),
+    `margin_kwh` is for clock skew and measurement, `least_s` (T_min) at least the delay of meter and actuator.
+    Infinite limits are none. Raises `InputError` for NaN, negative limits or margins, and `left_s` outside the quarter.
+
+    >>> float(quarter_bound_kw(0.0, 900.0, limit_kw=100.0, instant_kw=1000.0, margin_kwh=0.0, least_s=10.0))
+    100.0
+    >>> float(quarter_bound_kw(5.0, 450.0, limit_kw=100.0, instant_kw=1000.0, margin_kwh=0.0, least_s=10.0))
+    110.00000000000001
+    >>> float(quarter_bound_kw(26.0, 60.0, limit_kw=100.0, instant_kw=1000.0, margin_kwh=0.0, least_s=10.0))
+    -60.0
+    """
+    _check(np.isfinite(energy_kwh), "energy_kwh must be a finite number")
+    _check((np.asarray(left_s) >= 0) & (np.asarray(left_s) <= QUARTER_S), "left_s must be within the quarter")
+    _check(np.asarray(limit_kw) >= 0, "limit_kw must not be negative")
+    _check(np.asarray(instant_kw) >= 0, "instant_kw must not be negative")
+    _check(np.isfinite(margin_kwh) & (np.asarray(margin_kwh) >= 0), "margin_kwh must not be negative")
+    _check(np.isfinite(least_s) & (np.asarray(least_s) > 0), "least_s must be positive")
+    _check(np.asarray(surge) >= 1, "surge must be at least 1")
+    left_kwh = np.asarray(limit_kw) * (QUARTER_S / 3600.0) - margin_kwh - energy_kwh
+    even_kw = 3600.0 * left_kwh / np.maximum(left_s, least_s)
+    most_kw = np.where(np.asarray(left_s) <= least_s, limit_kw, np.asarray(surge) * limit_kw)
+    return np.asarray(np.minimum(np.minimum(instant_kw, most_kw), even_kw), dtype=np.float64)
+
+
+def _check(kept: object, rule: str) -> None:
+    if not np.all(kept):
+        raise InputError("quarter", rule)

@@ -1,0 +1,45 @@
+"""`lusbalans balance FILE`: one allocation problem in, the answer out."""
+
+import hashlib
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+
+def use_kernel_cache(folder: Path | None = None) -> None:
+    """Let the compiled kernel be kept in a folder named after its source. Call before `balancer` is imported.
+
+    The name changes with any of its files, since numba notices only a change of the file of the function itself.
+    An own `NUMBA_CACHE_DIR` counts; a folder that cannot be written costs compiling anew, nothing else.
+    """
+    spec = find_spec("balancer")
+    if spec is None or spec.origin is None or "NUMBA_CACHE_DIR" in os.environ:
+        return
+    sources = sorted(Path(spec.origin).parent.glob("*.py"))
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    parent = folder or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "lusbalans"
+    os.environ["NUMBA_CACHE_DIR"] = str(parent / f"kernel-{digest}")
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+def balance(file: BinaryIO) -> None:
+    """Solve one allocation problem, a JSON document in FILE (- for standard input).
+
+    The answer goes to standard output, also when limits contradict. Input that means nothing is refused with one line
+    that names the element and the rule, and exit code 2.
+    """
+    use_kernel_cache()
+    from balancer.black_box import balance_text
+    from balancer.model import InputError
+
+    try:
+        answer = balance_text(file.read())
+    except InputError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    click.echo(answer)
