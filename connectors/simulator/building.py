@@ -46,7 +46,7 @@ def build_park(hub: Hub, profiles: Profiles, *, scenario: Scenario, began_us: in
         loads=LoadDevices.of(loads),
         reversion_kw=np.array([asset.reversion_kw if asset.kind.controllable else np.inf for asset in assets]),
         load_shapes=_load_shapes(hub, profiles, loads),
-        load_scale_kw=_load_scale_kw(hub, profiles, loads),
+        load_scale_kw=_load_scale_kw(hub, profiles, loads) * scenario.load_ratio,
         pv_shapes=_pv_shapes(profiles, len(roofs)),
         sky=weather.make_sky(SEED),
         roof_delay_s=weather.roof_delays_s(len(roofs), SEED),

@@ -96,6 +96,10 @@ class Park:
         """Moment of the measured year that an instant stands for."""
         return self.scenario.begins_us + at_us - self.began_us
 
+    def cars_us(self, at_us: int) -> int:
+        """Moment of the measured sessions that an instant stands for."""
+        return self.scenario.cars_us + at_us - self.began_us
+
     def available_kw(self, at_us: int) -> Floats:
         """What each roof could produce at an instant [inverters], a magnitude."""
         moment_us = self.profile_us(at_us)
@@ -113,7 +117,7 @@ class Park:
             node_w=np.zeros(len(self.network.node_ids), dtype=np.int64),
             registers=Registers.zero(len(self.point_ids)),
             stored_kwh=soc_ratio * self.batteries.capacity_kwh,
-            chargers=self.chargers.start(self.profile_us(self.began_us)),
+            chargers=self.chargers.start(self.cars_us(self.began_us)),
             unrest=start_unrest(len(self.load_scale_kw), SEED),
             min_kw=np.zeros(len(self.assets)),
             max_kw=np.zeros(len(self.assets)),
@@ -125,10 +129,10 @@ class Park:
 
     def step(self, state: ParkState, obeyed_kw: Floats, *, at_us: int) -> ParkState:
         """State at `at_us`, after each device went towards `obeyed_kw` [assets] by its own rules (R15)."""
-        dt_us, moment_us = at_us - state.at_us, self.profile_us(at_us)
+        dt_us = at_us - state.at_us
         dt_s, was_kw = dt_us / 1e6, state.asset_w / 1000.0
         unrest = later_unrest(state.unrest, seed=SEED, at_us=at_us, dt_s=dt_s)
-        used_kw = varied_kw(self.load_shapes.at(moment_us) * self.load_scale_kw, unrest)
+        used_kw = varied_kw(self.load_shapes.at(self.profile_us(at_us)) * self.load_scale_kw, unrest)
         base_kw, devices_kw = np.split(used_kw, [self.network.below.shape[1]])
         available_kw = self.available_kw(at_us)
 
@@ -138,7 +142,7 @@ class Park:
         roofs = self.inverters.step(was_kw[at], wanted_kw=obeyed_kw[at], available_kw=available_kw, dt_s=dt_s)
         at = self.charger_at
         cars, chargers = self.chargers.step(
-            state.chargers, was_kw[at], wanted_kw=obeyed_kw[at], at_us=moment_us, dt_s=dt_s
+            state.chargers, was_kw[at], wanted_kw=obeyed_kw[at], at_us=self.cars_us(at_us), dt_s=dt_s
         )
         at = self.load_at
         loads = self.loads.step(was_kw[at], wanted_kw=obeyed_kw[at], used_kw=devices_kw, dt_s=dt_s)

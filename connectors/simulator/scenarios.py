@@ -17,6 +17,10 @@ class Scenario:
     name: str
     begins: datetime
     """Moment of the profile year (UTC) that the start of the simulation stands for."""
+    cars: datetime
+    """Moment of the measured sessions (UTC) that the start stands for: other people's cars than those of that hour."""
+    load_ratio: float
+    """What the companies use, over what was measured."""
     soc_first_ratio: float
     """State of charge of the first battery of the hub folder at the start; the others lie evenly up to the last's."""
     soc_last_ratio: float
@@ -27,32 +31,45 @@ class Scenario:
 
     @property
     def begins_us(self) -> int:
-        """The moment in microseconds since the epoch."""
+        """Moment of the profiles in microseconds since the epoch."""
         return round(self.begins.timestamp()) * 1_000_000
+
+    @property
+    def cars_us(self) -> int:
+        """Moment of the sessions in microseconds since the epoch."""
+        return round(self.cars.timestamp()) * 1_000_000
 
 
 _TABLE: Final = (
     Scenario(
         name="sunny-noon",
         begins=datetime(2016, 5, 1, 10, 45, tzinfo=UTC),
-        soc_first_ratio=0.985,
-        soc_last_ratio=0.90,
+        cars=datetime(2016, 5, 31, 5, 0, tzinfo=UTC),
+        load_ratio=1.0,
+        soc_first_ratio=0.995,
+        soc_last_ratio=0.94,
         cloud_depth_ratio=0.05,
-        meaning="a sunny Sunday: the roofs make more than the park uses, so zero export binds: batteries charge first, PV is curtailed last",
+        meaning="a sunny Sunday: the roofs make more than the park uses, so zero export binds: "
+        "batteries charge first, PV is curtailed last",
     ),
     Scenario(
         name="winter-evening",
-        begins=datetime(2016, 1, 21, 15, 30, tzinfo=UTC),
+        begins=datetime(2016, 12, 13, 15, 0, tzinfo=UTC),
+        cars=datetime(2016, 5, 31, 5, 0, tzinfo=UTC),
+        load_ratio=1.2,
         soc_first_ratio=0.60,
         soc_last_ratio=0.80,
         cloud_depth_ratio=0.3,
-        meaning="a cold working day, no sun: import limits bind: chargers give way, batteries discharge",
+        meaning="a December evening, a fifth above the measured one, no sun, vans come home to charge: "
+        "import limits bind: chargers give way first, then batteries discharge",
     ),
     Scenario(
         name="cloudy",
         begins=datetime(2016, 5, 29, 10, 45, tzinfo=UTC),
+        cars=datetime(2016, 5, 31, 5, 0, tzinfo=UTC),
+        load_ratio=1.0,
         soc_first_ratio=0.50,
-        soc_last_ratio=0.95,
+        soc_last_ratio=0.90,
         cloud_depth_ratio=0.75,
         meaning="broken clouds over a sunny Sunday: cloud edges cross the park and batteries follow them",
     ),
