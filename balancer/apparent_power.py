@@ -13,7 +13,7 @@ def active_limit_kw(apparent_kva: float | Floats, reactive_kvar: float | Floats)
 
     Raises `InputError` for a negative or NaN S, or a Q that is not finite.
 
-    >>> float(active_limit_kw(100.0, 60.0))
+    >>> round(float(active_limit_kw(100.0, 60.0)), 9)
     80.0
     """
     apparent = np.asarray(apparent_kva, dtype=np.float64)
