@@ -27,8 +27,14 @@ class HubError:
         if self.row is not None:
             place.append(f"{'line' if self.file.endswith('.toml') else 'row'} {self.row}")
         if self.column is not None:
-            place.append(self.column)
-        return f"{', '.join(place)}: {self.problem}; {self.remedy}"
+            place.append(_clip(self.column, 60))
+        return f"{', '.join(place)}: {_clip(self.problem, 300)}; {self.remedy}"
+
+
+def _clip(text: str, length: int) -> str:
+    """What stands in a file may be anything; a terminal gets one printable line of it."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return printable if len(printable) <= length else f"{printable[: length - 1]}…"
 
 
 class HubErrors(Exception):  # noqa: N818  (they are errors: several, raised together)

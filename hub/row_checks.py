@@ -203,7 +203,7 @@ LIMIT_RULES: Final = (
     RowRule(
         ("import_kw", "export_kw"),
         lambda c: c["import_kw"] is None and c["export_kw"] is None,
-        "the limit of {node} limits nothing",
+        "it limits nothing",
         "write import_kw, export_kw or both, or remove it",
     ),
 )

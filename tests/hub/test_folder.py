@@ -256,5 +256,6 @@ def test_whatever_is_done_to_a_file_it_is_read_or_refused(folder, file, at, leng
         read_hub(folder)
     except HubErrors as errors:
         assert all(e.problem and e.remedy for e in errors.errors)  # noqa: PT017  (either is fine)
+        assert len(str(errors).splitlines()) == len(errors.errors)  # noqa: PT017
     finally:
         path.write_bytes(intact)
