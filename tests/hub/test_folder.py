@@ -108,6 +108,8 @@ LINES = [
     ("tick_s = 1", "tick_s = 0", "timing.tick_s", "too small", "more than 0"),
     ("stale_after_s = 5", "stale_after_s = 1", "timing.stale_after_s", "every reading would be stale", "a few"),
     ("setpoint_valid_s = 10", "setpoint_valid_s = 1", "timing.setpoint_valid_s", "would end before", "a few ticks"),
+    ("device_lease_s = 15", "device_lease_s = 0.5", "timing.device_lease_s", "would end before", "a few ticks"),
+    ("budget_lease_s = 10", "budget_lease_s = 1", "timing.budget_lease_s", "would end before", "a few ticks"),
     ("budget_lease_s = 10", "budget_lease_s = nan", "timing.budget_lease_s", "not a finite number", "a number"),
     ("[margin]", "[margins]", "margins", "there is no 'margins'", "did you mean 'margin'"),
     ("import_kw = 10", "import_kw = -10", "margin.import_kw", "too small", "0 or more"),
