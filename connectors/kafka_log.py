@@ -5,6 +5,7 @@ Nothing here decides where to read from: a position outside the log is an except
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Self
+from uuid import UUID
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
@@ -18,6 +19,8 @@ MAX_MESSAGES: Final = 200
 _RECONNECT_MAX_MS: Final = 500
 """The library's own 30 s would leave the log unread for as long after a broker restart."""
 _REQUEST_TIMEOUT_MS: Final = 10_000
+_BOOTSTRAP_TIMEOUT_MS: Final = 3_000
+"""One try to connect; whoever opens a log tries again, and looks whether it should stop in between."""
 
 
 class LogUnavailableError(Exception):
@@ -125,7 +128,7 @@ def open_log(bootstrap: str, topics: Iterable[str], *, client_id: str) -> KafkaL
             allow_auto_create_topics=False,
             reconnect_backoff_max_ms=_RECONNECT_MAX_MS,
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
-            bootstrap_timeout_ms=_REQUEST_TIMEOUT_MS,
+            bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS,
             metrics_enabled=False,
         )
     except KafkaError as error:
@@ -139,7 +142,7 @@ def _find_partitions(bootstrap: str, topics: tuple[str, ...], client_id: str) ->
             bootstrap_servers=bootstrap,
             client_id=client_id,
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
-            bootstrap_timeout_ms=_REQUEST_TIMEOUT_MS,
+            bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS,
         )
         try:
             cluster_id = admin.describe_cluster()["cluster_id"]
@@ -152,7 +155,7 @@ def _find_partitions(bootstrap: str, topics: tuple[str, ...], client_id: str) ->
     if missing := [topic for topic in topics if topic not in found]:
         raise LogUnavailableError(f"topics {', '.join(missing)} are missing: run `lusbalans topics ensure`")
     return [
-        LogPartition(cluster_id, found[topic]["topic_id"], topic, part["partition_index"])
+        LogPartition(cluster_id, UUID(str(found[topic]["topic_id"])), topic, part["partition_index"])
         for topic in topics
         for part in found[topic]["partitions"]
     ]

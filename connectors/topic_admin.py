@@ -21,6 +21,7 @@ COMPACTION_LAG_MS: Final = 7 * 86_400_000
 """A recorder or worker that was down for a week still finds every state between."""
 
 _TIMEOUT_MS: Final = 10_000
+_BOOTSTRAP_TIMEOUT_MS: Final = 5_000
 _CLIENT_ID: Final = "lusbalans-topics"
 _READY_MS: Final = 10_000
 
@@ -206,7 +207,7 @@ def _admin(bootstrap: str) -> Iterator[KafkaAdminClient]:
             bootstrap_servers=bootstrap,
             client_id=_CLIENT_ID,
             request_timeout_ms=_TIMEOUT_MS,
-            bootstrap_timeout_ms=_TIMEOUT_MS,
+            bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS,
         )
         try:
             yield admin
