@@ -11,11 +11,12 @@ from typing import Self
 
 import numpy as np
 
-from balancer import clearing, layers, prepare
+from balancer import clearing, curve, layers, prepare
 from balancer.clearing import NodeRecord, Records
+from balancer.curve import FlexibilityCurve
 from balancer.model import InputError, Layer
 from balancer.search import search
-from balancer.topology import Floats, Topology
+from balancer.topology import Floats, Ints, Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,15 @@ class Answer:
         return self.node_price[self.topology.asset_node]
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """[n_nodes] hard bounds, kW; and -1 / 1 where contradictions leave a node's assets no choice but min / max."""
+
+    lower_kw: Floats
+    upper_kw: Floats
+    frozen: Ints
+
+
 class Solver:
     """One topology with its buffers. Not for two threads at once."""
 
@@ -115,6 +125,28 @@ class Solver:
         )  # fmt: skip
         clearing.quote(self._nodes, tree.order_down, tree.order_up, self._end_down, self._end_up, self._node_price)
         return Answer(tree, state, self._power_kw, self._node_power_kw, self._node_price, rounds)
+
+    def flexibility_curve(self, state: State, *, most_points: int = 128) -> FlexibilityCurve:
+        """What the whole tree would take as a function of the price from above, its own limits kept.
+
+        At most `most_points` points; the curve says how far off (kW) that makes it. Raises as `solve` does.
+        """
+        tree = self.topology
+        self._prepare(state)
+        self._resolve(state)
+        events = np.zeros((4 * len(tree.asset_ids) + 2 * len(tree.node_ids) + 1, 3))
+        count, start_kw = curve.merge_events(
+            self._nodes, tree.first, tree.asset_start, tree.weight,
+            tree.order_down[tree.class_down], tree.order_up[tree.class_up],
+            self._reach_down_kw, self._reach_up_kw, self._sum_min_kw, self._sum_max_kw, events[:-1],
+        )  # fmt: skip
+        return curve.draw(events, count, start_kw, most_points)
+
+    def bounds(self, state: State) -> Bounds:
+        """What each node's limits leave for the sum of its assets, contradictions resolved. Copies."""
+        self._prepare(state)
+        self._resolve(state)
+        return Bounds(self._nodes["lower"].copy(), self._nodes["upper"].copy(), self._nodes["frozen"].copy())
 
     def _prepare(self, state: State) -> None:
         tree = self.topology
