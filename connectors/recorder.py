@@ -151,7 +151,6 @@ class Recorder:
             raise StoreNotReadyError(f"{checked.drift[0]}: run `lusbalans db migrate`")
         self.progress.edition = str(checked.edition)
         register_hub(connection, self._hub)
-        self._writer.quarters.add_stale(read_provisional(connection))
         _logger.info("recorder_started", database=str(checked.edition), partitions=len(self._log.partitions))
 
     def _find_place(self) -> None:
@@ -172,6 +171,7 @@ class Recorder:
                 return
 
     def _place(self, connection: psycopg.Connection) -> dict[LogPartition, int]:
+        self._writer.quarters.add_stale(read_provisional(connection))
         bounds = self._log.bounds()
         stored = read_offsets(connection, bounds)
         placed: dict[LogPartition, int] = {}

@@ -43,16 +43,17 @@ class QuarterPlan:
         stale: set[PointQuarter] = set()
         newest_us: dict[int, int] = {}
         for point, first_us, last_us in _spans(rows):
-            before_us = self._newest_us.get(point)
+            known_us = self._newest_us.get(point)
+            before_us = newest_us.get(point, known_us)
             newest_us[point] = last_us if before_us is None else max(last_us, before_us)
-            if before_us is None or first_us <= before_us:
+            if known_us is None or before_us is None or first_us <= known_us:
                 due.update(_quarters(point, first_us - BOUNDARY_GAP_US, last_us + BOUNDARY_GAP_US))
                 continue
             due.add((point, quarter_start_us(before_us)))
             due.update(_quarters(point, max(before_us, first_us - BOUNDARY_GAP_US), last_us))
             due.discard(open_quarter := (point, quarter_start_us(last_us)))
             stale.add(open_quarter)
-        return Touched(frozenset(due), frozenset(stale), newest_us)
+        return Touched(frozenset(due), frozenset(stale - due), newest_us)
 
     @property
     def stale(self) -> frozenset[PointQuarter]:
@@ -76,15 +77,16 @@ class QuarterPlan:
 
 
 def _spans(rows: Rows) -> list[tuple[int, int, int]]:
-    """Point, first and last instant of each point's usable register readings."""
+    """Point, first and last instant of the usable register readings of each point in each quarter, in order."""
     has_register = (rows["energy_import_wh"] != MISSING) | (rows["energy_export_wh"] != MISSING)
     usable = has_register & (rows["quality"] != BAD_QUALITY)
     points, instants = rows["point_id"][usable], rows["measured_at"][usable]
-    first = np.flatnonzero(np.diff(points, prepend=-1))
+    if len(points) == 0:
+        return []
+    is_first = (np.diff(points, prepend=-1) != 0) | (np.diff(instants // QUARTER_US, prepend=-1) != 0)
+    first = np.flatnonzero(is_first)
     last = np.append(first[1:], len(points)) - 1
-    return list(
-        zip(points[first].tolist(), instants[first].tolist(), instants[last[: len(first)]].tolist(), strict=True)
-    )
+    return list(zip(points[first].tolist(), instants[first].tolist(), instants[last].tolist(), strict=True))
 
 
 def _quarters(point: int, from_us: int, to_us: int) -> list[PointQuarter]:

@@ -233,6 +233,19 @@ def test_messages_the_broker_dropped_are_a_gap_on_record(bootstrap, dsn):
     ]
 
 
+def test_log_that_was_cut_off_is_read_again_and_stored_once(bootstrap, dsn):
+    send(bootstrap, meter(0, 100))
+    with recording(bootstrap, dsn) as progress:
+        wait_until(lambda: progress.rows_stored == 200)
+    with psycopg.connect(dsn) as connection:
+        connection.execute("update ingest_offset set next_offset = 500 where next_offset = 100")
+    send(bootstrap, meter(100, 200))
+    with recording(bootstrap, dsn) as progress:
+        wait_until(lambda: progress.rows_stored == 200)
+    assert (progress.gaps, progress.duplicates) == (1, 200)
+    assert ask(dsn, "select first_offset, next_offset, reason from ingest_gap") == [(200, 500, "log cut off")]
+
+
 def test_second_recorder_stands_by_and_takes_over(bootstrap, dsn):
     with recording(bootstrap, dsn) as second:
         wait_until(lambda: second.edition != "")

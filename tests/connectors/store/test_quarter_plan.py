@@ -60,6 +60,13 @@ def test_reading_that_tells_no_energy_touches_no_quarter(useless):
     assert QuarterPlan().touched_by(rows_of((1, 10), **useless)) == Touched(frozenset(), frozenset(), {})
 
 
+def test_broken_clock_touches_no_more_quarters_than_its_readings_reach():
+    plan = QuarterPlan()
+    year_s = 365 * 86_400
+    assert len(take(plan, (1, 0), (1, year_s)).due) == 8
+    assert len(take(plan, (1, 2 * year_s), (1, 3 * year_s)).due) < 8
+
+
 def test_batch_that_was_not_stored_changes_nothing():
     plan = QuarterPlan()
     take(plan, (1, 10))
