@@ -26,6 +26,9 @@ MAX_AHEAD_US: Final = 2_000_000
 LONGEST_VALID_S: Final = 60.0
 """A longer validity counts as this: R1 forbids "forever", and six missed full frames are enough to know."""
 
+FRESH_US: Final = 5_000_000
+"""R12. A decision that knew of no reading of the last 5 s brings no asset out of failsafe, valid as it may be."""
+
 RETRY_S: Final = 1.0
 """A device that did not take its setpoint is asked again after this; its own lease protects it meanwhile."""
 
@@ -63,7 +66,7 @@ class LoopLease:
     failsafe: frozenset[str] = frozenset()
     """Assets at their reversion value."""
     returning_since_s: float | None = None
-    """When the first valid frame after a failsafe came (R12)."""
+    """When the first valid frame on fresh telemetry after a failsafe came (R12)."""
     told: Mapping[str, Told] = field(default_factory=dict)
     retry_at_s: Mapping[str, float] = field(default_factory=dict)
     """Devices that failed, and when they are asked again."""
@@ -156,13 +159,14 @@ def _take_full(state: LoopLease, frame: SetpointFrame, *, mark: Mark, now_s: flo
     # An asset that the newest full frame leaves out has no lease any more, so it reverts like any other.
     dropped = tuple(sorted(state.targets.keys() - targets.keys()))
     failsafe = state.failsafe.union(dropped)
-    returning = state.returning_since_s if state.returning_since_s is not None else now_s
+    returning_since_s = state.returning_since_s if state.returning_since_s is not None else now_s
+    knows_the_park = frame.issued_at_us - frame.folded_until_us <= FRESH_US
     taken = replace(
         state,
         full=mark,
         targets=targets,
         failsafe=failsafe,
-        returning_since_s=returning if failsafe else None,
+        returning_since_s=returning_since_s if failsafe and knows_the_park else None,
     )
     unknown = tuple(asset_id for asset_id in frame.ids if asset_id not in state.rules)
     return taken, Accepted(unknown=unknown, dropped=dropped)

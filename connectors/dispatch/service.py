@@ -156,14 +156,24 @@ class LeaseLoop:
         if fresh:
             _log.warning("devices_failed", grid_loop=grid_loop, devices=len(fresh), first=delivery.failed[fresh[0]])
             self._answer_failed(grid_loop, fresh, why=delivery.failed)
-        if not delivery.asset_ids or len(delivery.failed) < len(delivery.asset_ids):
-            self._answer_delivered(grid_loop, delivery.frames, at_us=delivery.at_us)
+        # Without a write the devices had the values already, unless some fail: then nobody knows what those have.
+        any_took = len(delivery.failed) < len(delivery.asset_ids) if delivery.asset_ids else not state.retry_at_s
+        for frame in delivery.frames:
+            self._answer_accepted(grid_loop, frame, had_at_us=delivery.at_us if any_took else None)
 
-    def _answer_delivered(self, grid_loop: str, frames: Sequence[FrameRef], *, at_us: int) -> None:
-        for frame in frames:
-            latency_ms = (at_us - frame.issued_at_us) / 1000
+    def _answer_accepted(self, grid_loop: str, frame: FrameRef, *, had_at_us: int | None) -> None:
+        """Answer a full frame; `had_at_us` is when the devices had it, None when none took it yet."""
+        latency_ms = None if had_at_us is None else (had_at_us - frame.issued_at_us) / 1000
+        if latency_ms is not None:
             self.metrics.observe_setpoints(latency_s=latency_ms / 1000)
-            self._answer(grid_loop, frame.epoch, frame.sequence, outcome=Outcome.ACCEPTED, latency_ms=latency_ms)
+        self._answer(
+            grid_loop,
+            frame.epoch,
+            frame.sequence,
+            outcome=Outcome.ACCEPTED,
+            detail="" if latency_ms is not None else "no device took it yet",
+            latency_ms=latency_ms,
+        )
 
     def _answer_failed(self, grid_loop: str, asset_ids: Sequence[str], *, why: Mapping[str, str]) -> None:
         detail = "; ".join(f"{asset_id}: {why[asset_id]}" for asset_id in asset_ids[:_DETAIL_ASSETS])

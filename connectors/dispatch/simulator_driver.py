@@ -39,14 +39,15 @@ class SimulatorDriver:
 
     def write(self, writes: Sequence[DeviceWrite]) -> Mapping[str, str]:
         """Send one batch and wait for its answer; a broken link fails the whole batch."""
+        if self._link is None and self._now_s() < self._not_before_s:
+            return _all_failed(writes, "link is down, waiting before the next attempt")
         try:
             answer = self._exchange(writes)
         except (OSError, msgspec.DecodeError) as error:
             self.close()
             self._not_before_s = self._now_s() + self._wait_s
             self._wait_s = min(self._wait_s * 2, LONGEST_WAIT_S)
-            why = str(error) or type(error).__name__
-            return {write.asset_id: why for write in writes}
+            return _all_failed(writes, str(error) or type(error).__name__)
         self._wait_s = FIRST_WAIT_S
         return answer.failed
 
@@ -71,8 +72,6 @@ class SimulatorDriver:
 
     def _connected(self) -> socket.socket:
         if self._link is None:
-            if self._now_s() < self._not_before_s:
-                raise ConnectionError("link is down, waiting before the next attempt")
             self._link = socket.create_connection(self._address, timeout=CONNECT_S)
             self._link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._link
@@ -90,3 +89,7 @@ class SimulatorDriver:
             self._rest += received
         line, _, self._rest = self._rest.partition(b"\n")
         return line
+
+
+def _all_failed(writes: Sequence[DeviceWrite], why: str) -> dict[str, str]:
+    return {write.asset_id: why for write in writes}

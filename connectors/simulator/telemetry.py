@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from connectors.simulator.network import arms_of
 from connectors.simulator.park import Park, ParkState
-from hub.model import GROUP, PARK, Hub
-from streams.messages import STATION, Floats, Quality, Registers, TelemetryFrame
+from hub.model import GROUP, PARK, STATION, Hub
+from streams.messages import Floats, Quality, Registers, TelemetryFrame
 
 
 @dataclass(frozen=True, slots=True)

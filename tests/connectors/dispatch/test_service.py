@@ -1,0 +1,175 @@
+"""The lease loop with real devices behind a real link, without a broker: what it tells devices and what it answers."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from connectors.dispatch import rules
+from connectors.dispatch.inbox import Inbox, Received
+from connectors.dispatch.kafka_link import Outgoing
+from connectors.dispatch.marks import MarksFile, lowest_mark
+from connectors.dispatch.outbox import Outbox
+from connectors.dispatch.progress import DispatchProgress
+from connectors.dispatch.service import LeaseLoop
+from connectors.dispatch.simulator_driver import SimulatorDriver
+from connectors.simulator.device_server import DevicePanel, DeviceServer
+from infra.metrics import DispatchMetrics
+from streams.codec import Rejected, decode_result, encode
+from streams.messages import Outcome, Refusal, SetpointFrame, SetpointResult
+from streams.topics import SETPOINT, SETPOINT_RESULT, dead_letter, key_of
+from tests.connectors.dispatch.lease_tables import RULES, full, renewal, wall_us
+
+KEY = key_of("park", "ring")
+
+
+@dataclass
+class Bench:
+    """A lease loop whose clocks the test turns."""
+
+    folder: Path
+    clock_s: float = 0.0
+    published: list[Outgoing] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.panel = DevicePanel({"pv": 0, "charger": 1, "battery": 2}, np.array([-10.0, 0.0, 0.0]), now_s=self.now_s)
+        self.server = DeviceServer("127.0.0.1", 0, self.panel)
+        self.inbox = Inbox()
+        self.outbox = Outbox(
+            "ring",
+            driver=SimulatorDriver("127.0.0.1", self.server.port),
+            on_delivery=self.inbox.put_delivery,
+            now_us=self.now_us,
+        )
+        self.marks = MarksFile(self.folder, "park").__enter__()
+        self.loop = LeaseLoop(
+            hub_id="park",
+            states={"ring": rules.start(RULES, lowest_mark(1), in_failsafe=False)},
+            inbox=self.inbox,
+            outboxes={"ring": self.outbox},
+            marks=self.marks,
+            publish=self.published.append,
+            metrics=DispatchMetrics("park"),
+            progress=DispatchProgress(0.0),
+            now_s=self.now_s,
+            now_us=self.now_us,
+        )
+
+    def now_s(self) -> float:
+        return self.clock_s
+
+    def now_us(self) -> int:
+        return wall_us(self.clock_s)
+
+    def receive(self, frame: SetpointFrame | bytes, key: bytes = KEY):
+        payload = frame if isinstance(frame, bytes) else encode(frame)
+        self.inbox.put_frame(
+            Received(key=key, payload=payload, partition=0, offset=5, at_s=self.clock_s, at_us=self.now_us())
+        )
+        self.loop.turn()
+
+    def devices_have(self, power_kw: list[float]) -> bool:
+        """Turn until the devices obey these values."""
+        until_s = time.monotonic() + 5
+        while self.panel.obeyed_kw()[0].tolist() != power_kw and time.monotonic() < until_s:
+            self.loop.turn()
+        return self.panel.obeyed_kw()[0].tolist() == power_kw
+
+    def answers(self, count: int) -> list[SetpointResult]:
+        """Turn until so many answers were given."""
+        until_s = time.monotonic() + 5
+        while len(self.published) < count and time.monotonic() < until_s:
+            self.loop.turn()
+        found = [decode_result(message.value) for message in self.published]
+        assert not any(isinstance(answer, Rejected) for answer in found)
+        return found
+
+    def close(self):
+        self.outbox.close(5)
+        self.server.close()
+        self.marks.__exit__()
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_full_frame_reaches_the_devices_and_is_answered_with_its_latency(bench):
+    bench.clock_s = 0.25
+    bench.receive(full(1, 0, pv=-40, battery=20))
+    (answer,) = bench.answers(1)
+    assert (answer.outcome, answer.sequence, answer.latency_ms) == (Outcome.ACCEPTED, 1, 250.0)
+    assert bench.panel.obeyed_kw()[0].tolist() == [-40, 0, 20]
+    assert bench.published[0].topic == SETPOINT_RESULT.name
+
+
+def test_R8_the_mark_is_on_disk_before_the_devices_hear_of_the_frame(bench):  # noqa: N802 - rules are numbered so
+    bench.receive(full(1, 0, battery=20))
+    assert bench.marks.read().marks["ring"].sequence == 1
+
+
+def test_a_refused_frame_is_answered_with_why(bench):
+    bench.receive(renewal(1, 0, of=0))
+    (answer,) = bench.answers(1)
+    assert (answer.outcome, answer.refusal) == (Outcome.REFUSED, Refusal.UNKNOWN_RENEWAL)
+
+
+def test_a_frame_under_another_grid_loops_key_is_refused(bench):
+    bench.receive(msgspec.structs.replace(full(1, 0, battery=20), grid_loop="another"))
+    assert bench.answers(1)[0].refusal == Refusal.OTHER
+    assert bench.panel.obeyed_kw()[2] == 0
+
+
+def test_another_hubs_frames_are_not_ours_to_answer(bench):
+    bench.receive(full(1, 0, battery=20), key=key_of("another-park", "ring"))
+    assert bench.published == []
+
+
+def test_what_cannot_be_decoded_goes_whole_to_the_dead_letters(bench):
+    bench.receive(b'{"grid_loop":')
+    (letter,) = bench.published
+    assert (letter.topic, letter.key, letter.value) == (dead_letter(SETPOINT).name, KEY, b'{"grid_loop":')
+    assert dict(letter.headers) | {"at_us": b""} == {
+        "source_topic": b"hub.setpoint.v1",
+        "source_partition": b"0",
+        "source_offset": b"5",
+        "reason": b"not_json",
+        "at_us": b"",
+    }
+
+
+def test_R3_the_end_of_a_lease_is_told_to_the_devices_and_answered(bench):  # noqa: N802 - rules are numbered so
+    bench.receive(full(1, 0, pv=-40))
+    bench.answers(1)
+    bench.clock_s = 10
+    bench.loop.turn()
+    answer = bench.answers(2)[1]
+    assert (answer.outcome, answer.ids, answer.sequence) == (Outcome.REVERTED, ["pv"], 1)
+    assert bench.devices_have([-10, 0, 0])
+
+
+def test_a_cut_link_is_answered_once_and_a_restored_one_gets_the_newest_values(bench):
+    bench.server.close()
+    bench.receive(full(1, 0, battery=20))
+    failed, accepted = bench.answers(2)
+    assert (failed.outcome, failed.ids) == (Outcome.DEVICE_FAILED, ["battery"])
+    assert (accepted.outcome, accepted.latency_ms) == (Outcome.ACCEPTED, None)
+    bench.receive(full(2, 0, battery=30))
+    assert bench.answers(3)[2].latency_ms is None
+    restored = DeviceServer("127.0.0.1", bench.server.port, bench.panel)
+    time.sleep(0.15)  # the driver's back-off runs on the real clock
+    bench.clock_s = 1.0
+    assert bench.devices_have([-10, 0, 30])
+    restored.close()
+
+
+def test_a_full_disk_does_not_stop_setpoints(bench, tmp_path):
+    (tmp_path / "park" / "dispatch-marks.tmp").mkdir()
+    bench.receive(full(1, 0, battery=20))
+    assert bench.answers(1)[0].outcome == Outcome.ACCEPTED
