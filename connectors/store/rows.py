@@ -91,7 +91,7 @@ def state_rows(state: LoopState, point: Codes, label: Codes) -> tuple[Rows, int]
         "mode": _same(_code(state.mode, label), size),
         "fresh": np.array(nodes.fresh, dtype=np.int64),
     }
-    return _keep_named(rows, "point_id", "grid_loop_id", "binding")
+    return _keep_named(rows, "point_id", "grid_loop_id", "binding", "mode")
 
 
 def setpoint_rows(frame: SetpointFrame, point: Codes, label: Codes) -> tuple[Rows, int] | Rejected:

@@ -2,12 +2,14 @@
 
 import random
 
+import msgspec
 import psycopg
 import pytest
 
 from connectors.store.offsets import FencedError, begin_offset, read_offsets
 from connectors.store.writer import Writer, connect
 from hub.quarters import QUARTER_US
+from streams.topics import LOOP_STATE, SETPOINT, SETPOINT_RESULT, TELEMETRY
 from tests.connectors.store.messages import (
     SECOND_US,
     START_US,
@@ -135,6 +137,42 @@ def test_session_that_is_killed_before_the_commit_leaves_nothing(store, store_ds
 def test_unreadable_messages_move_the_offset_and_nothing_else(store, log):
     stored = put(store, log, [b"not json", b"{}", frame(0, {"a": 1})])
     assert (stored.rows, read_offsets(store, [log])) == (1, {log: 3})
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_message_of_the_right_shape_can_stop_the_recorder(store, seed):
+    """The worst values that pass the decoder, in every place: the batch is stored, the offset moves."""
+    chance = random.Random(seed)
+    text = ["", "a", "a\0", "x" * 5000, "\U0010ffff", "'; drop table telemetry; --"]
+    whole = [0, 1, -1, 2**31, 2**63 - 1, -(2**63), 2**63, 10**30, START_US, START_US + 10**14]
+    real = [None, 0.0, -0.0, 1e300, -1e-300, 3.5]
+    for topic, messages in {
+        TELEMETRY.name: [frame(0, {"a": 1, "b": None})] * 30,
+        LOOP_STATE.name: [state(1, ["lus-1", "lus-1/a"])] * 30,
+        SETPOINT.name: [setpoint(1, [1.0, 2.0])] * 30,
+        SETPOINT_RESULT.name: [result(1), result(2, ["a", "b"])] * 15,
+    }.items():
+        mine = partition(topic)
+        begin_offset(store, mine, 0)
+        put(store, mine, [spoiled(message, chance, text=text, whole=whole, real=real) for message in messages])
+        assert read_offsets(store, [mine]) == {mine: 30}
+
+
+def spoiled(message, chance, *, text, whole, real):
+    """The message with some of its values replaced by others of their type."""
+
+    def worse(value):
+        if chance.random() < 0.7 or isinstance(value, bool):
+            return value
+        choices = text if isinstance(value, str) else whole if isinstance(value, int) else real
+        return chance.choice([choice for choice in choices if choice is not None or value is None])
+
+    def walk(value):
+        if isinstance(value, dict):
+            return {name: walk(part) for name, part in value.items()}
+        return [walk(part) for part in value] if isinstance(value, list) else worse(value)
+
+    return msgspec.json.encode(walk(msgspec.to_builtins(message)))
 
 
 def series(seed: int, seconds: int = 4000) -> dict[str, list[tuple[int, int]]]:
