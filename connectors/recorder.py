@@ -80,6 +80,8 @@ class RecorderProgress:
     last_event_us: int = 0
     """Newest `measured_at` in the tables, of those stored since the start."""
     last_stored_monotonic_s: float = 0.0
+    last_turn_monotonic_s: float = 0.0
+    """When it last looked at the log or tried the database: one that stands still for a minute is stuck."""
     database_away: bool = False
     standing_by: bool = False
     """Another recorder is writing."""
@@ -125,6 +127,7 @@ class Recorder:
         self._with_database(self._begin)
         self._find_place()
         while not self._stop.is_set():
+            self.progress.last_turn_monotonic_s = time.monotonic()
             try:
                 messages = self._log.poll(POLL_S)
             except OutsideLogError:
@@ -276,6 +279,7 @@ class Recorder:
         """Do it, however long the database is away; None when told to stop meanwhile. At least one attempt is made."""
         wait_s = _FIRST_WAIT_S
         while True:
+            self.progress.last_turn_monotonic_s = time.monotonic()
             try:
                 result = action(self._connected())
             except _AWAY as error:

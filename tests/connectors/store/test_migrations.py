@@ -90,11 +90,25 @@ def test_concurrent_runs_apply_each_file_once(empty_dsn):
 
 
 @services
-def test_edition_is_named_and_decides_how_days_are_kept_apart(empty_dsn):
-    edition = migrate(empty_dsn).edition
-    with psycopg.connect(empty_dsn) as connection:
-        partitioned = connection.execute("select relkind = 'p' from pg_class where relname = 'telemetry'").fetchone()
-    assert partitioned == (edition is Edition.POSTGRESQL,)
+@pytest.mark.parametrize(
+    ("server", "edition", "partitioned"),
+    [
+        pytest.param("postgres_dsn", Edition.POSTGRESQL, True, id="plain PostgreSQL"),
+        pytest.param(
+            "timescaledb_dsn",
+            Edition.TIMESCALEDB_APACHE,
+            False,
+            id="TimescaleDB",
+            marks=pytest.mark.timescaledb,
+        ),
+    ],
+)
+def test_edition_is_named_and_decides_how_days_are_kept_apart(request, server, edition, partitioned):
+    dsn = request.getfixturevalue(server)
+    assert migrate(dsn).edition is edition
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute("select relkind = 'p' from pg_class where relname = 'telemetry'").fetchone()
+    assert found == (partitioned,)
 
 
 @services
