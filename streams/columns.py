@@ -131,7 +131,7 @@ def _registers(column: Sequence[int | None], n_rows: int) -> NDArray[np.float64]
     try:
         return _floats(column, n_rows)
     except OverflowError:  # a whole number beyond any float
-        return np.array([np.nan if value is None else min(float(value), 1e300) for value in column])
+        return np.array([np.nan if value is None else float(min(value, 2 * MAX_REGISTER_WH)) for value in column])
 
 
 def _whole(registers_wh: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -6,12 +6,8 @@ only ever added, each with a default; a new meaning is a new topic version.
 """
 
 from enum import StrEnum
-from typing import Final, Literal
 
 import msgspec
-
-STATION: Final = "@station"
-"""Stands in for a grid loop in the keys of the boundary and group meters, of offers and of the hub agent's state."""
 
 Floats = list[float | None]
 Registers = list[int | None]
@@ -159,10 +155,16 @@ class SetpointResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
-    """Controllable net power as a non-decreasing piecewise linear function of the price from above."""
+    """A loop's controllable net power as a function of the price from above: points in rising order of the price.
 
-    price: list[float]
+    A price is (order, pressure): the class that moves, with the sign of the price, and kW per unit of weight in it.
+    Meant as `balancer.curve.FlexibilityCurve` says.
+    """
+
+    order: list[int]
+    pressure: list[float]
     power_kw: list[float]
+    error_kw: float = 0.0
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,10 +175,12 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     epoch: Epoch
     issued_at_us: int
     curve: Curve
-    uncontrolled_kw: float
-    """Net power of the loop that no setpoint moves, as seen from the park boundary."""
-    uncontrolled_members_kw: float
-    """The members' part of it, as seen from the group contract."""
+    power_kw: float
+    """Net power of the loop as measured."""
+    uncontrolled_low_kw: float
+    """The part of it that no setpoint moves: at least this, which guards export."""
+    uncontrolled_high_kw: float
+    """At most this, which guards import; equal to the low end while all meters are fresh."""
     acknowledged: int
     """Number of the newest budget the loop obeys; 0 for none."""
     acknowledged_epoch: Epoch
@@ -235,7 +239,7 @@ class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     """Newest `measured_at_us` in the state."""
     violations: list[str] = []
     """One per limit that could not be kept: `node direction kw layer`."""
-    mode: Literal["closed", "fallback", "other"] = "closed"
+    mode: str = "closed"
     """`closed`: on fresh meters; `fallback`: on fixed shares (R7)."""
 
 

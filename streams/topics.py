@@ -7,7 +7,7 @@ key, so that one worker owns everything about a grid loop. Another count is a ne
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from streams.messages import STATION
+from hub.model import STATION
 
 PARTITIONS: Final = 8
 _HOUR_MS: Final = 3_600_000

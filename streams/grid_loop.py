@@ -1,0 +1,169 @@
+"""One grid loop under control: it folds, offers, takes budgets and balances. Pure but for its own state.
+
+The worker calls it with messages and the time; the simulation does the same in virtual time.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from balancer.kernel import Answer, Solver, State
+from balancer.violations import find_violations
+from hub.model import Hub
+from streams.boxes import Boxes, boxes
+from streams.budgets import Held, Interval
+from streams.codec import Rejected
+from streams.columns import BadReading, check_columns
+from streams.estimate import Estimate, LoadMemory, estimate
+from streams.fold import PointState, fold
+from streams.limits import judged_bounds_kw, with_budget
+from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, TelemetryFrame
+from streams.node_states import node_states
+from streams.plant import Floats, Plant, build_plant
+from streams.setpoints import SetpointWriter, binding_limits, budget_binds, decide
+
+_UNLIMITED: Final = Interval(-np.inf, np.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What one tick decided."""
+
+    setpoints: SetpointFrame
+    state: LoopState
+
+
+class GridLoop:
+    """State and rules of one grid loop between two ticks."""
+
+    def __init__(self, hub: Hub, grid_loop: str) -> None:
+        self.plant: Plant = build_plant(hub, grid_loop)
+        self._timing = hub.timing
+        share = next(loop for loop in hub.grid_loops if loop.id == grid_loop)
+        self.held = Held(Interval(share.fallback_min_kw, share.fallback_max_kw))
+        self._points = PointState(self.plant.points)
+        self._memory = LoadMemory.empty(len(self.plant.connections))
+        self._solver = Solver(self.plant.topology)
+        self._state = State.of(self.plant.topology)
+        self._writer = SetpointWriter(self.plant, valid_for_ms=round(hub.timing.setpoint_valid_s * 1000))
+        self.missed_ticks = 0
+        self._epoch: Epoch | None = None
+
+    @property
+    def epoch(self) -> Epoch:
+        """Under which the loop is written; raises before `begin`."""
+        if self._epoch is None:
+            raise RuntimeError(f"{self.plant.grid_loop} was not claimed")
+        return self._epoch
+
+    def begin(self, epoch: Epoch) -> None:
+        """Take the loop under a new epoch."""
+        self._epoch = epoch
+        self._writer.begin(epoch)
+        self.missed_ticks = 0
+
+    def fold(self, frame: TelemetryFrame, *, received_at_us: int) -> tuple[BadReading, ...] | Rejected:
+        """Take a telemetry frame; returns the readings that were masked, or why the whole frame was refused."""
+        columns = check_columns(
+            frame, points=self.plant.points, index=self._points.index, received_at_us=received_at_us
+        )
+        if isinstance(columns, Rejected):
+            return columns
+        return columns.bad + fold(self._points, columns)
+
+    def receive_budget(self, budget: Budget, *, now_us: int) -> bool:
+        """Take a budget; tells whether it is the one now held."""
+        self.held = self.held.receive(budget, now_us=now_us)
+        return self.held.budget == budget
+
+    def remember_budget(self, budget: Budget) -> None:
+        """Take over a budget read back from the log."""
+        self.held = self.held.remember(budget)
+
+    @property
+    def folded_until_us(self) -> int:
+        """Newest reading in the state."""
+        return int(self._points.at_us.max(initial=-1))
+
+    def offer(self, *, tick: int, now_us: int) -> Offer:
+        """Phase 1: what the loop could do in this tick, its own limits kept."""
+        known = self._look(now_us)
+        held = self.held.budget if self.held.on_lease(now_us=now_us) else None
+        return Offer(
+            grid_loop=self.plant.grid_loop,
+            tick=tick,
+            epoch=self.epoch,
+            issued_at_us=now_us,
+            curve=self._curve(known),
+            power_kw=float(known.power.low_kw[0] + known.power.high_kw[0]) / 2,
+            uncontrolled_low_kw=float(known.uncontrolled.low_kw[0]),
+            uncontrolled_high_kw=float(known.uncontrolled.high_kw[0]),
+            acknowledged=0 if held is None else held.number,
+            acknowledged_epoch=Epoch(0, 0, 0) if held is None else held.epoch,
+        )
+
+    def balance(self, *, tick: int, now_us: int) -> Cycle:
+        """Phase 2: setpoints that keep the loop's limits and its budget."""
+        known = self._look(now_us)
+        room = boxes(self.plant, self._points, known)
+        budget = self.held.interval(now_us=now_us)
+        bounds_kw = self._bounds_kw(known, budget)
+        answer = self._solver.solve(self._prepare(known, room, bounds_kw=bounds_kw))
+        by_budget = budget_binds(self.plant, bounds_kw=bounds_kw, price=float(answer.node_price[-1]))
+        decision = decide(self.plant, room, answer, budget_binds=by_budget)
+        frame = self._writer.frame(decision, tick=tick, now_us=now_us, folded_until_us=self.folded_until_us)
+        return Cycle(frame, self._loop_state(known, answer, bounds_kw=bounds_kw, tick=tick))
+
+    def _look(self, now_us: int) -> Estimate:
+        return estimate(self.plant, self._points, self._memory, now_us=now_us, stale_after_s=self._timing.stale_after_s)
+
+    def _bounds_kw(self, known: Estimate, budget: Interval) -> Floats:
+        bounds = self.plant.bounds
+        judged_kw = judged_bounds_kw(
+            bounds, energy_kwh=known.energy_kwh, uncovered_s=known.uncovered_s, now_us=known.now_us
+        )
+        return with_budget(bounds, judged_kw, budget=budget)
+
+    def _prepare(self, known: Estimate, room: Boxes, *, bounds_kw: Floats) -> State:
+        state = self._state
+        for bounds, at, bound_kw in zip(self.plant.bounds, self.plant.bounds_at, bounds_kw, strict=True):
+            loads_kw = known.uncontrolled.high_kw if bounds.imports else known.uncontrolled.low_kw
+            state.uncontrolled_kw[at] = loads_kw[bounds.node]
+            state.upper_kw[at] = bound_kw if bounds.imports else np.inf
+            state.lower_kw[at] = -np.inf if bounds.imports else 0.0 - bound_kw
+        state.min_kw[:], state.max_kw[:], state.target_kw[:] = room.min_kw, room.max_kw, room.target_kw
+        return state
+
+    def _curve(self, known: Estimate) -> Curve:
+        room = boxes(self.plant, self._points, known)
+        state = self._prepare(known, room, bounds_kw=self._bounds_kw(known, _UNLIMITED))
+        curve = self._solver.flexibility_curve(state)
+        return Curve(order=curve.order, pressure=curve.pressure, power_kw=curve.power_kw, error_kw=curve.error_kw)
+
+    def _loop_state(self, known: Estimate, answer: Answer, *, bounds_kw: Floats, tick: int) -> LoopState:
+        plant = self.plant
+        return LoopState(
+            grid_loop=plant.grid_loop,
+            tick=tick,
+            at_us=known.now_us,
+            epoch=self.epoch,
+            nodes=node_states(
+                plant.node_ids,
+                bounds=plant.bounds,
+                bounds_kw=bounds_kw,
+                power=known.power,
+                energy_kwh=known.energy_kwh,
+                uncovered_s=known.uncovered_s,
+                fresh=known.fresh,
+                binding=binding_limits(plant, answer.node_price),
+                now_us=known.now_us,
+            ),
+            missed_ticks=self.missed_ticks,
+            folded_until_us=self.folded_until_us,
+            violations=[
+                f"{found.limit.node} {found.direction} {found.kw:.3f} {found.limit.layer.name.lower()}"
+                for found in find_violations(answer)
+            ],
+            mode="closed" if known.feeders_fresh else "fallback",
+        )

@@ -1,0 +1,64 @@
+"""Which limit holds now: layers, quarter law and budget brought down to one bound per node, layer and direction.
+
+A bound of import is what the node may draw, one of export what it may feed in, as a magnitude; both are judged against
+the unfavourable end of what the meters tell.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from balancer.quarter_law import QUARTER_H, quarter_bound_kw
+from hub.quarters import QUARTER_US, quarter_start_us
+from streams.budgets import Interval
+from streams.plant import Bounds, Floats
+
+QUARTER_MARGIN_RATIO: Final = 0.002
+"""Share of a quarter's energy kept free for what our clock and meter may differ from the settlement meter's."""
+
+REACTION_S: Final = 5.0
+"""Meter cadence, a tick and what a device needs to follow; the quarter law looks no closer ahead than this."""
+
+_S_PER_H: Final = 3600.0
+
+
+def seconds_left(now_us: int) -> float:
+    """Until the quarter ends."""
+    return (quarter_start_us(now_us) + QUARTER_US - now_us) / 1e6
+
+
+def judged_bounds_kw(bounds: Sequence[Bounds], *, energy_kwh: Floats, uncovered_s: Floats, now_us: int) -> Floats:
+    """[n_bounds] What each entry allows now by its own limits, budgets left out; never negative.
+
+    A quarter that is overdrawn in one direction is not mended by going the other way: A+ and A- are separate registers,
+    earlier export is not paid for by later import. So the best that is left is 0. Seconds of the quarter that no register covers count as if the limit had been used in full, but for the margin.
+
+    Args:
+        bounds: as a plant or the park lays them out.
+        energy_kwh: [n_nodes, 2] A+ and A- of the quarter so far.
+        uncovered_s: [n_nodes].
+        now_us: the instant the energy was taken at.
+    """
+    node = np.array([b.node for b in bounds], np.int64)
+    direction = np.array([0 if b.imports else 1 for b in bounds], np.int64)
+    quarter_kw = np.array([b.quarter_kw for b in bounds])
+    mean_kw = np.where(np.isfinite(quarter_kw), quarter_kw, 0.0)
+    bounds_kw = quarter_bound_kw(
+        quarter_kw,
+        energy_kwh=energy_kwh[node, direction] + (1 - QUARTER_MARGIN_RATIO) * mean_kw * uncovered_s[node] / _S_PER_H,
+        left_s=seconds_left(now_us),
+        instant_kw=np.array([b.instant_kw for b in bounds]),
+        margin_kwh=mean_kw * QUARTER_H * QUARTER_MARGIN_RATIO,
+        reaction_s=REACTION_S,
+    )
+    return np.maximum(bounds_kw, 0.0)
+
+
+def with_budget(bounds: Sequence[Bounds], bounds_kw: Floats, *, budget: Interval) -> Floats:
+    """[n_bounds] The bounds with the hub agent's interval filled in."""
+    filled = bounds_kw.copy()
+    for at, b in enumerate(bounds):
+        if b.budget:
+            filled[at] = budget.max_kw if b.imports else 0.0 - budget.min_kw
+    return filled

@@ -1,0 +1,65 @@
+"""What a tick tells the world about each limited node: power, limits, headroom, quarter so far and projected."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from balancer.quarter_law import QUARTER_S
+from streams.estimate import Span
+from streams.limits import seconds_left
+from streams.messages import NodeStates
+from streams.plant import Bounds, Floats
+
+_MIN_PASSED_S = 1.0
+"""A mean over less than a second of a quarter says nothing yet."""
+
+
+def node_states(
+    node_ids: Sequence[str],
+    *,
+    bounds: Sequence[Bounds],
+    bounds_kw: Floats,
+    power: Span,
+    energy_kwh: Floats,
+    uncovered_s: Floats,
+    fresh: NDArray[np.bool_],
+    binding: Sequence[str],
+    now_us: int,
+) -> NodeStates:
+    """Columns for all nodes; energies as `streams.estimate` gives them.
+
+    The mean so far is over the part of the quarter that registers cover; the projection adds the present power for
+    the rest of the quarter and takes the uncovered part at the mean of the covered one.
+    """
+    left_s = seconds_left(now_us)
+    passed_s = QUARTER_S - left_s
+    covered_s = np.maximum(passed_s - uncovered_s, 0.0)[:, None]
+    mean_kw = np.where(covered_s >= _MIN_PASSED_S, energy_kwh * 3600.0 / np.maximum(covered_s, _MIN_PASSED_S), np.nan)
+    flow_kw = np.stack([np.maximum(power.high_kw, 0.0), np.maximum(0.0 - power.low_kw, 0.0)], axis=1)
+    so_far_kw = np.where(np.isnan(mean_kw), flow_kw, mean_kw)
+    projected_kw = (so_far_kw * passed_s + flow_kw * left_s) / QUARTER_S
+    limit_kw = np.full((len(node_ids), 2), np.inf)
+    for b, bound_kw in zip(bounds, bounds_kw, strict=True):
+        side = 0 if b.imports else 1
+        limit_kw[b.node, side] = min(limit_kw[b.node, side], bound_kw)
+    return NodeStates(
+        ids=list(node_ids),
+        power_kw=_column((power.low_kw + power.high_kw) / 2),
+        limit_import_kw=_column(limit_kw[:, 0]),
+        limit_export_kw=_column(limit_kw[:, 1]),
+        headroom_import_kw=_column(limit_kw[:, 0] - power.high_kw),
+        headroom_export_kw=_column(limit_kw[:, 1] + power.low_kw),
+        quarter_import_kw=_column(mean_kw[:, 0]),
+        quarter_export_kw=_column(mean_kw[:, 1]),
+        projected_import_kw=_column(projected_kw[:, 0]),
+        projected_export_kw=_column(projected_kw[:, 1]),
+        coverage_ratio=_column(covered_s[:, 0] / max(passed_s, _MIN_PASSED_S)),
+        binding=list(binding),
+        fresh=fresh.tolist(),
+    )
+
+
+def _column(values: Floats) -> list[float | None]:
+    """Rounded to a watt; None where unknown or unlimited."""
+    return [round(value, 3) + 0.0 if np.isfinite(value) else None for value in values.tolist()]

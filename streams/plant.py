@@ -1,0 +1,200 @@
+"""One grid loop as the tick sees it: its nodes, points, assets and limits as arrays, laid out once per hub.
+
+Nodes are in topological order, parents first; node 0 is the grid loop itself. Fixed until the topology of the hub
+changes; what is measured lives in `streams.fold`, what follows from it in `streams.estimate`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from balancer.model import Asset as KernelAsset
+from balancer.model import Layer, Limit
+from balancer.model import Node as KernelNode
+from balancer.topology import Topology, compile_topology
+from hub.model import Asset, Connection, Hub, Judged, LimitLayer, Measured, NodeKind, NodeLimit
+from hub.tree import Node, build_tree
+from streams.columns import Points
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+ABSURD_FACTOR: Final = 2.0
+"""A reading above this many times what the point can carry is refused; short circuits are the relay's business."""
+
+BUDGET_LAYER: Final = Layer.DSO_CAP
+"""A budget stands for the park's limits: no cable of the loop gives way to it, each contract in the loop does."""
+
+KERNEL_LAYER: Final = {
+    LimitLayer.PROTECTION: Layer.PROTECTION,
+    LimitLayer.DSO_CAP: Layer.DSO_CAP,
+    LimitLayer.CONTRACT: Layer.CONTRACT,
+    LimitLayer.OPERATOR: Layer.OPERATOR,
+    LimitLayer.PLAN: Layer.PLAN,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """All limits of one layer on one node in one direction; `inf` where there is none."""
+
+    node: int
+    layer: Layer
+    imports: bool
+    instant_kw: float
+    quarter_kw: float
+    budget: bool = False
+    """Stands for the hub agent's budget; its bound comes with each budget."""
+
+
+_BUDGET_BOUNDS: Final = tuple(
+    Bounds(node=0, layer=BUDGET_LAYER, imports=imports, instant_kw=np.inf, quarter_kw=np.inf, budget=True)
+    for imports in (True, False)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plant:
+    """One grid loop laid out.
+
+    | array | shape | meaning |
+    |---|---|---|
+    | parent | [n_nodes] | index of the node above, -1 for the loop |
+    | meter | [n_nodes] | the point that measures the node, -1 where none does |
+    | pair_node, pair_connection | [n_pairs] | which connection lies below which node, itself included |
+    | connection_node | [n_connections] | the connection's own node |
+    | asset_point, asset_connection | [n_assets] | the asset's point and connection |
+    | bounds_at | [n_bounds] | position of each entry of `bounds` among the limits of the kernel's topology |
+    """
+
+    grid_loop: str
+    points: Points
+    node_ids: tuple[str, ...]
+    parent: Indices
+    meter: Indices
+    connections: tuple[Connection, ...]
+    connection_node: Indices
+    pair_node: Indices
+    pair_connection: Indices
+    assets: tuple[Asset, ...]
+    asset_point: Indices
+    asset_connection: Indices
+    bounds: tuple[Bounds, ...]
+    bounds_at: Indices
+    topology: Topology
+
+    def sum_up(self, per_connection: Floats) -> Floats:
+        """[n_nodes] Sum over the connections below each node."""
+        weights = per_connection[self.pair_connection]
+        sums: Floats = np.bincount(self.pair_node, weights, len(self.node_ids)).astype(np.float64)
+        return sums
+
+    def per_connection(self, per_asset: Floats) -> Floats:
+        """[n_connections] Sum over the assets behind each connection."""
+        sums: Floats = np.bincount(self.asset_connection, per_asset, len(self.connections)).astype(np.float64)
+        return sums
+
+
+def build_plant(hub: Hub, grid_loop: str) -> Plant:
+    """Lay out one grid loop of a hub."""
+    nodes = [node for node in build_tree(hub).nodes if node.grid_loop == grid_loop]
+    index = {node.id: position for position, node in enumerate(nodes)}
+    connections = tuple(c for c in hub.connections if c.grid_loop == grid_loop)
+    place = {connection.ean: position for position, connection in enumerate(connections)}
+    assets = tuple(asset for asset in hub.assets if asset.ean in place and asset.kind.controllable)
+    points = _points(nodes, connections, assets)
+    point = points.index()
+    pairs = [(above, place[c.ean]) for c in connections for above in _path(nodes, index, c.ean)]
+    limits = [limit for limit in hub.limits if limit.node in index]
+    bounds = (*lay_out_bounds(limits, index), *_BUDGET_BOUNDS)
+    topology, bounds_at = compile_bounds(
+        [KernelNode(node.id, None if node.kind is NodeKind.GRID_LOOP else node.parent) for node in nodes],
+        [_kernel_asset(asset) for asset in assets],
+        bounds,
+    )
+    by_id = {asset.id: asset for asset in assets}
+    assets = tuple(by_id[asset_id] for asset_id in topology.asset_ids)
+    return Plant(
+        grid_loop=grid_loop,
+        points=points,
+        node_ids=tuple(node.id for node in nodes),
+        parent=_indices(index.get(node.parent or "", -1) for node in nodes),
+        meter=_indices(point[node.id] if node.measured is Measured.METER else -1 for node in nodes),
+        connections=connections,
+        connection_node=_indices(index[c.ean] for c in connections),
+        pair_node=_indices(above for above, _ in pairs),
+        pair_connection=_indices(below for _, below in pairs),
+        assets=assets,
+        asset_point=_indices(point[asset.id] for asset in assets),
+        asset_connection=_indices(place[asset.ean] for asset in assets),
+        bounds=bounds,
+        bounds_at=bounds_at,
+        topology=topology,
+    )
+
+
+def _points(nodes: Sequence[Node], connections: Sequence[Connection], assets: Sequence[Asset]) -> Points:
+    carries_kw = {connection.ean: connection.capacity_kva for connection in connections}
+    total_kw = sum(carries_kw.values())
+    most_kw = {node.id: carries_kw.get(node.id, total_kw) for node in nodes if node.measured is Measured.METER}
+    most_kw |= {asset.id: asset.rated_kw for asset in assets}
+    return Points(tuple(most_kw), np.array([ABSURD_FACTOR * power_kw for power_kw in most_kw.values()]))
+
+
+def _path(nodes: Sequence[Node], index: dict[str, int], node_id: str) -> list[int]:
+    path = []
+    at: str | None = node_id
+    while at in index:
+        path.append(index[at])
+        at = nodes[index[at]].parent
+    return path
+
+
+def lay_out_bounds(limits: Sequence[NodeLimit], index: dict[str, int]) -> tuple[Bounds, ...]:
+    """Limits of the hub folder as one entry per node, layer and direction; within a layer the tightest counts."""
+    found: dict[tuple[int, Layer, bool], dict[Judged, float]] = {}
+    for limit in limits:
+        for imports, power_kw in ((True, limit.import_kw), (False, limit.export_kw)):
+            if power_kw is not None:
+                judged = found.setdefault((index[limit.node], KERNEL_LAYER[limit.layer], imports), {})
+                judged[limit.judged] = min(power_kw, judged.get(limit.judged, np.inf))
+    return tuple(
+        Bounds(
+            node=node,
+            layer=layer,
+            imports=imports,
+            instant_kw=judged.get(Judged.INSTANT, np.inf),
+            quarter_kw=judged.get(Judged.QUARTER, np.inf),
+        )
+        for (node, layer, imports), judged in found.items()
+    )
+
+
+def compile_bounds(
+    nodes: Sequence[KernelNode], assets: Sequence[KernelAsset], bounds: Sequence[Bounds]
+) -> tuple[Topology, Indices]:
+    """Compile a kernel topology with one limit per entry of `bounds`; returns also where each entry went."""
+    # the kernel sorts limits by node; a serial number as uncontrolled load finds each back
+    limits = [Limit(nodes[b.node].id, layer=b.layer, uncontrolled_kw=float(at)) for at, b in enumerate(bounds)]
+    topology = compile_topology(nodes, limits, assets)
+    position = {int(limit.uncontrolled_kw): at for at, limit in enumerate(topology.limits)}
+    return topology, _indices(position[at] for at in range(len(bounds)))
+
+
+def _kernel_asset(asset: Asset) -> KernelAsset:
+    return KernelAsset(
+        id=asset.id,
+        node=asset.ean,
+        min_kw=asset.min_kw,
+        max_kw=asset.max_kw,
+        weight=asset.weight,
+        order_down=asset.order_down,
+        order_up=asset.order_up,
+    )
+
+
+def _indices(values: Iterable[int]) -> Indices:
+    return np.array(list(values), np.int64)

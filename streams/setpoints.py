@@ -1,0 +1,138 @@
+"""From the kernel's answer to a setpoint frame: value, how it is meant, why, and which node binds."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from balancer.kernel import Answer
+from hub.model import PARK, AssetKind
+from streams.boxes import Boxes
+from streams.messages import Bound, Epoch, Reason, SetpointFrame
+from streams.plant import Floats, Plant
+
+FULL_EVERY_TICKS: Final = 10
+"""A full frame is repeated this often, so that a dispatch that lost one is whole again within a lease."""
+
+GRAIN_KW: Final = 0.01
+"""Setpoints are written in steps of 10 W; smaller changes are not worth a message."""
+
+_BOUND: Final = {AssetKind.PV: Bound.AT_LEAST, AssetKind.BATTERY: Bound.EXACT}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Setpoints of one tick, column-wise in the order of `plant.assets`."""
+
+    power_kw: tuple[float, ...]
+    reason: tuple[str, ...]
+    binding: tuple[str, ...]
+
+
+def decide(plant: Plant, boxes: Boxes, answer: Answer, *, budget_binds: bool) -> Decision:
+    """Word the kernel's answer.
+
+    PV that nothing binds is set free to its rated power instead of to what it produces now: a setpoint that follows
+    the sun would clip each brightening for a tick.
+    """
+    price = answer.price
+    binding = binding_nodes(plant, answer.node_price, budget_binds=budget_binds)
+    rows: list[tuple[float, str, str]] = []
+    for i, asset in enumerate(plant.assets):
+        power_kw = round(float(answer.power_kw[i]) / GRAIN_KW) * GRAIN_KW
+        if not boxes.closed[i]:
+            rows.append((asset.reversion_kw, Reason.FALLBACK, ""))
+        elif price[i] != 0.0:
+            reason = Reason.IMPORT_LIMIT if price[i] < 0 else Reason.EXPORT_LIMIT
+            rows.append((power_kw, reason, binding[int(plant.topology.asset_node[i])]))
+        elif asset.kind is AssetKind.PV:
+            rows.append((asset.min_kw, Reason.TARGET, ""))
+        else:
+            reason = Reason.DEVICE_RANGE if boxes.max_kw[i] <= boxes.min_kw[i] else Reason.TARGET
+            rows.append((power_kw, reason, ""))
+    values, reasons, nodes = zip(*rows, strict=True) if rows else ((), (), ())
+    return Decision(tuple(round(value, 2) + 0.0 for value in values), reasons, nodes)
+
+
+def binding_nodes(plant: Plant, node_price: Floats, *, budget_binds: bool) -> list[str]:
+    """[kernel's nodes] The node that gives each node its price: the nearest one upwards that changes it.
+
+    The loop's own root stands for the park where its budget is what binds.
+    """
+    tree = plant.topology
+    names = [""] * len(tree.node_ids)
+    for v in range(len(names) - 1, -1, -1):  # the root comes last, parents after children
+        above = int(tree.parent[v])
+        above_price = node_price[above] if above >= 0 else 0.0
+        if node_price[v] == above_price:
+            names[v] = names[above] if above >= 0 else ""
+        elif above < 0 and budget_binds:
+            names[v] = PARK
+        else:
+            names[v] = tree.node_ids[v]
+    return names
+
+
+def budget_binds(plant: Plant, *, bounds_kw: Floats, price: float) -> bool:
+    """Whether at the loop's root the budget is tighter than each limit of the loop's own, in the price's direction."""
+    at_root = [
+        (b.budget, kw)
+        for b, kw in zip(plant.bounds, bounds_kw, strict=True)
+        if b.node == 0 and b.imports == (price < 0)
+    ]
+    own_kw = min((kw for budget, kw in at_root if not budget), default=np.inf)
+    return any(budget and kw <= own_kw for budget, kw in at_root)
+
+
+def binding_limits(plant: Plant, node_price: Floats) -> list[str]:
+    """[plant's nodes] `import` or `export` where the node changes the price of what hangs below it, else empty."""
+    tree = plant.topology
+    above_price = np.where(tree.parent >= 0, node_price[tree.parent], 0.0)
+    changes = dict(zip(tree.node_ids, node_price - above_price, strict=True))
+    return ["" if changes[name] == 0 else "import" if changes[name] < 0 else "export" for name in plant.node_ids]
+
+
+@dataclass(slots=True)
+class SetpointWriter:
+    """Makes frames of decisions: a full one on change and every ten ticks, else a renewal of the last full one."""
+
+    plant: Plant
+    valid_for_ms: int
+    epoch: Epoch | None = None
+    sequence: int = 0
+    full_sequence: int = 0
+    full_tick: int = 0
+    last: Decision | None = None
+    bound: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bound = [str(_BOUND.get(asset.kind, Bound.AT_MOST)) for asset in self.plant.assets]
+
+    def begin(self, epoch: Epoch) -> None:
+        """Write from now on under a new epoch, beginning with a full frame."""
+        self.epoch, self.sequence, self.last = epoch, 0, None
+
+    def frame(self, decision: Decision, *, tick: int, now_us: int, folded_until_us: int) -> SetpointFrame:
+        """The next frame; needs `begin` first."""
+        if self.epoch is None:
+            raise RuntimeError("a setpoint needs an epoch: the loop was not claimed")
+        self.sequence += 1
+        full = decision != self.last or tick - self.full_tick >= FULL_EVERY_TICKS
+        if full:
+            self.last, self.full_sequence, self.full_tick = decision, self.sequence, tick
+        return SetpointFrame(
+            grid_loop=self.plant.grid_loop,
+            epoch=self.epoch,
+            sequence=self.sequence,
+            tick=tick,
+            issued_at_us=now_us,
+            valid_for_ms=self.valid_for_ms,
+            folded_until_us=folded_until_us,
+            full=full,
+            renews=0 if full else self.full_sequence,
+            ids=[asset.id for asset in self.plant.assets] if full else [],
+            power_kw=list(decision.power_kw) if full else [],
+            bound=self.bound if full else [],
+            reason=list(decision.reason) if full else [],
+            binding=list(decision.binding) if full else [],
+        )

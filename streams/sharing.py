@@ -1,0 +1,159 @@
+"""How the hub agent shares out the park among the grid loops in one tick. Pure.
+
+The loops' curves are cleared exactly under the limits of the nodes above them; then what no limit needs is dealt out
+as room around each loop's result, so that a loop may act between two ticks without asking. A loop that has not offered
+in this tick is inelastic anywhere within what it may be obeying.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from balancer.curve import FlexibilityCurve, check_curve, inelastic
+from balancer.topology import Topology
+from balancer.two_level import clear_curves
+from streams.budgets import Exposure, Interval
+from streams.messages import Offer
+from streams.plant import Bounds, Floats, Indices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopView:
+    """One grid loop as the hub agent sees it in one tick."""
+
+    curve: FlexibilityCurve
+    net_kw: float
+    """As measured when the loop last offered."""
+    least_kw: float
+    """Net power apart from what the curve offers: at least this,"""
+    most_kw: float
+    """and at most this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upper:
+    """The nodes above the grid loops, laid out once: kernel topology with one asset per loop, and their bounds."""
+
+    topology: Topology
+    bounds: tuple[Bounds, ...]
+    bounds_at: Indices
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What clearing gives: a wish per loop, the room all loops have together, and what binds per upper node."""
+
+    wanted: Mapping[str, Interval]
+    limit: Interval
+    binding: list[str]
+
+
+def view_loop(offer: Offer | None, exposure: Exposure, *, tick: int) -> LoopView:
+    """See a loop through its offer of this tick, else through what it may be obeying.
+
+    An offer whose curve means nothing counts as missing: another version of the worker may have written it.
+    """
+    if offer is not None and offer.tick == tick:
+        wire = offer.curve
+        curve = FlexibilityCurve(wire.order, wire.pressure, wire.power_kw, wire.error_kw)
+        if check_curve(curve) is None:
+            return LoopView(
+                curve=curve,
+                net_kw=offer.power_kw,
+                least_kw=offer.uncontrolled_low_kw,
+                most_kw=offer.uncontrolled_high_kw,
+            )
+    middle_kw = (exposure.soon.min_kw + exposure.soon.max_kw) / 2
+    return LoopView(
+        curve=inelastic(0.0),
+        net_kw=middle_kw if offer is None else offer.power_kw,
+        least_kw=exposure.soon.min_kw,
+        most_kw=exposure.soon.max_kw,
+    )
+
+
+def share_out(
+    upper: Upper,
+    loops: Mapping[str, LoopView],
+    *,
+    power_kw: Floats,
+    bounds_kw: Floats,
+    share: Mapping[str, float],
+) -> Shares:
+    """Clear the upper nodes and deal out what is left.
+
+    Args:
+        upper: the nodes above the loops.
+        loops: how each loop is seen.
+        power_kw: [n_upper_nodes] the meters of the upper nodes.
+        bounds_kw: [n_bounds] what their limits allow, magnitudes.
+        share: per loop, its part of what is left; adds up to 1.
+    """
+    residual_kw = power_kw - sum(loop.net_kw for loop in loops.values())
+    most_kw = residual_kw + sum(loop.most_kw for loop in loops.values())
+    least_kw = residual_kw + sum(loop.least_kw for loop in loops.values())
+    quantity_kw = _clear(upper, loops, most_kw=most_kw, least_kw=least_kw, bounds_kw=bounds_kw)
+    limit = _limit(upper.bounds, bounds_kw, residual_kw=residual_kw)
+    high_kw = {loop: view.most_kw + quantity_kw[loop] for loop, view in loops.items()}
+    low_kw = {loop: view.least_kw + quantity_kw[loop] for loop, view in loops.items()}
+    above_kw = max(limit.max_kw - sum(high_kw.values()), 0.0)
+    below_kw = max(sum(low_kw.values()) - limit.min_kw, 0.0)
+    wanted = {
+        loop: Interval(low_kw[loop] - below_kw * share[loop], high_kw[loop] + above_kw * share[loop]) for loop in loops
+    }
+    moved_kw = sum(quantity_kw.values()) - sum(_at_rest_kw(view.curve) for view in loops.values())
+    return Shares(wanted, limit, _binding(upper.bounds, bounds_kw - _facing(upper.bounds, most_kw, least_kw), moved_kw))
+
+
+def _clear(
+    upper: Upper, loops: Mapping[str, LoopView], *, most_kw: Floats, least_kw: Floats, bounds_kw: Floats
+) -> dict[str, float]:
+    n_limits = len(upper.topology.limits)
+    lower_kw, upper_kw, load_kw = np.full(n_limits, -np.inf), np.full(n_limits, np.inf), np.zeros(n_limits)
+    for bounds, at, bound_kw in zip(upper.bounds, upper.bounds_at, bounds_kw, strict=True):
+        load_kw[at] = most_kw[bounds.node] if bounds.imports else least_kw[bounds.node]
+        upper_kw[at] = bound_kw if bounds.imports else np.inf
+        lower_kw[at] = -np.inf if bounds.imports else 0.0 - bound_kw
+    return clear_curves(
+        upper.topology,
+        lower_kw=lower_kw,
+        upper_kw=upper_kw,
+        uncontrolled_kw=load_kw,
+        curves={loop: view.curve for loop, view in loops.items()},
+    )
+
+
+def _limit(bounds: Sequence[Bounds], bounds_kw: Floats, *, residual_kw: Floats) -> Interval:
+    """Net power that all loops together may have, whichever upper node is the tightest."""
+    low_kw, high_kw = -np.inf, np.inf
+    for b, bound_kw in zip(bounds, bounds_kw, strict=True):
+        if b.imports:
+            high_kw = min(high_kw, bound_kw - residual_kw[b.node])
+        else:
+            low_kw = max(low_kw, 0.0 - bound_kw - residual_kw[b.node])
+    return Interval(float(low_kw), float(max(high_kw, low_kw)))
+
+
+def _facing(bounds: Sequence[Bounds], most_kw: Floats, least_kw: Floats) -> Floats:
+    """[n_bounds] The load that each bound meets, as a magnitude in its direction."""
+    return np.array([most_kw[b.node] if b.imports else 0.0 - least_kw[b.node] for b in bounds])
+
+
+def _at_rest_kw(curve: FlexibilityCurve) -> float:
+    """What the loop would take if no price came from above."""
+    return curve.power_kw[curve.order.index(0)]
+
+
+def _binding(bounds: Sequence[Bounds], room_kw: Floats, moved_kw: float) -> list[str]:
+    """[n_upper_nodes] The direction that moved the loops, at the node with the least room in it."""
+    binding = [""] * (1 + max(b.node for b in bounds))
+    facing = [at for at, b in enumerate(bounds) if b.imports == (moved_kw < 0)]
+    if abs(moved_kw) > _WATT_KW and facing:
+        tightest = bounds[min(facing, key=lambda at: float(room_kw[at]))]
+        binding[tightest.node] = "import" if tightest.imports else "export"
+    return binding
+
+
+_WATT_KW = 1e-3
+"""Less than this is rounding."""

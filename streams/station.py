@@ -1,0 +1,175 @@
+"""The hub agent: it clears the nodes above the grid loops and lends each loop a budget. Pure but for its own state.
+
+It knows the boundary and group meters and what the loops offer. A loop whose offer is missing counts as what it may be
+obeying; without a boundary meter nobody gets a budget and the loops go to their fallback shares (R7).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from balancer.model import Asset, Node
+from hub.model import GROUP, PARK, STATION, Hub
+from streams.budgets import Exposure, Interval, Lent, grant
+from streams.codec import Rejected
+from streams.columns import BadReading, Points, check_columns
+from streams.estimate import Span, meter_quarter
+from streams.fold import NEVER, PointState, fold
+from streams.limits import judged_bounds_kw
+from streams.messages import Budget, Epoch, LoopState, NodeStates, Offer, TelemetryFrame
+from streams.node_states import node_states
+from streams.plant import ABSURD_FACTOR, Floats, compile_bounds, lay_out_bounds
+from streams.sharing import Shares, Upper, share_out, view_loop
+
+NODES: Final = (PARK, GROUP)
+_ALL: Final = np.arange(len(NODES))
+
+
+@dataclass(frozen=True, slots=True)
+class Clearing:
+    """What one tick of the hub agent decided."""
+
+    budgets: tuple[Budget, ...]
+    state: LoopState
+
+
+class Station:
+    """State and rules of the hub agent between two ticks."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._timing = hub.timing
+        self._lease_us = round(hub.timing.budget_lease_s * 1e6)
+        self._margin = hub.margin
+        self._shares = {loop.id: Interval(loop.fallback_min_kw, loop.fallback_max_kw) for loop in hub.grid_loops}
+        self._lent = {loop: Lent(share) for loop, share in self._shares.items()}
+        most_kw = ABSURD_FACTOR * sum(connection.capacity_kva for connection in hub.connections)
+        self._points = PointState(Points(NODES, np.full(len(NODES), most_kw)))
+        bounds = lay_out_bounds(
+            [limit for limit in hub.limits if limit.node in NODES], {node: at for at, node in enumerate(NODES)}
+        )
+        topology, bounds_at = compile_bounds(
+            [Node(PARK, None), Node(GROUP, PARK)],
+            [Asset(loop, GROUP, min_kw=0.0, max_kw=0.0) for loop in self._lent],
+            bounds,
+        )
+        self._upper = Upper(topology=topology, bounds=bounds, bounds_at=bounds_at)
+        width_kw = {loop: share.max_kw - share.min_kw for loop, share in self._shares.items()}
+        self._part = {loop: kw / sum(width_kw.values()) for loop, kw in width_kw.items()}
+        self._offers: dict[str, Offer] = {}
+        self._number = 0
+        self._epoch: Epoch | None = None
+        self.missed_ticks = 0
+
+    @property
+    def epoch(self) -> Epoch:
+        """Under which budgets are written; raises before `begin`."""
+        if self._epoch is None:
+            raise RuntimeError(f"{STATION} was not claimed")
+        return self._epoch
+
+    def begin(self, epoch: Epoch) -> None:
+        """Take the station under a new epoch; what was lent is read back by `remember_budget`."""
+        self._epoch = epoch
+        self._number = 0
+        self._offers.clear()
+        self.missed_ticks = 0
+
+    def fold(self, frame: TelemetryFrame, *, received_at_us: int) -> tuple[BadReading, ...] | Rejected:
+        """Take a frame of the boundary and group meters."""
+        columns = check_columns(
+            frame, points=self._points.points, index=self._points.index, received_at_us=received_at_us
+        )
+        if isinstance(columns, Rejected):
+            return columns
+        return columns.bad + fold(self._points, columns)
+
+    def receive_offer(self, offer: Offer) -> bool:
+        """Take an offer and what it acknowledges; tells whether all loops have now offered for its tick.
+
+        An offer of a loop that is not in the hub folder, or of an older tick than the one held, changes nothing.
+        """
+        held = self._offers.get(offer.grid_loop)
+        if offer.grid_loop not in self._lent or (held is not None and held.tick >= offer.tick):
+            return False
+        self._offers[offer.grid_loop] = offer
+        self._lent[offer.grid_loop] = self._lent[offer.grid_loop].acknowledge(
+            epoch=offer.acknowledged_epoch, number=offer.acknowledged
+        )
+        return all(loop in self._offers and self._offers[loop].tick == offer.tick for loop in self._lent)
+
+    def remember_budget(self, budget: Budget) -> None:
+        """Count with a budget read back from the log: a predecessor lent it and the loop may obey it."""
+        if budget.grid_loop in self._lent:
+            self._lent[budget.grid_loop] = self._lent[budget.grid_loop].issue(budget)
+
+    @property
+    def folded_until_us(self) -> int:
+        """Newest reading of boundary or group meter."""
+        return int(self._points.at_us.max(initial=NEVER))
+
+    def clear(self, *, tick: int, now_us: int) -> Clearing:
+        """Share out what the park may draw and feed in among the loops."""
+        heard = bool(np.all(now_us - self._points.at_us <= self._timing.stale_after_s * 1e6))
+        power_kw = np.nan_to_num(self._points.power_kw)
+        power = Span(low_kw=power_kw, high_kw=power_kw)
+        energy_kwh, uncovered_s = meter_quarter(self._points, _ALL, power=power, now_us=now_us)
+        bounds_kw = self._bounds_kw(energy_kwh, uncovered_s, now_us=now_us)
+        exposures = self._exposures(now_us)
+        loops = {loop: view_loop(self._offers.get(loop), exposures[loop], tick=tick) for loop in self._lent}
+        shares = share_out(self._upper, loops, power_kw=power_kw, bounds_kw=bounds_kw, share=self._part)
+        nodes = node_states(
+            NODES,
+            bounds=self._upper.bounds,
+            bounds_kw=bounds_kw,
+            power=power,
+            energy_kwh=energy_kwh,
+            uncovered_s=uncovered_s,
+            fresh=np.full(len(NODES), heard),
+            binding=shares.binding,
+            now_us=now_us,
+        )
+        budgets = self._lend(shares, exposures, tick=tick, now_us=now_us) if heard else ()
+        return Clearing(budgets, self._state(nodes, heard=heard, tick=tick, now_us=now_us))
+
+    def _bounds_kw(self, energy_kwh: Floats, uncovered_s: Floats, *, now_us: int) -> Floats:
+        """[n_bounds] What the upper nodes may carry, the park's margin kept free (R22)."""
+        bounds = self._upper.bounds
+        bounds_kw = judged_bounds_kw(bounds, energy_kwh=energy_kwh, uncovered_s=uncovered_s, now_us=now_us)
+        margin_kw = [self._margin.import_kw if b.imports else self._margin.export_kw for b in bounds]
+        return bounds_kw - np.where([NODES[b.node] == PARK for b in bounds], margin_kw, 0.0)
+
+    def _exposures(self, now_us: int) -> dict[str, Exposure]:
+        return {loop: lent.exposure(now_us=now_us, lease_us=self._lease_us) for loop, lent in self._lent.items()}
+
+    def _lend(self, shares: Shares, exposures: Mapping[str, Exposure], *, tick: int, now_us: int) -> tuple[Budget, ...]:
+        granted = grant(shares.wanted, exposures=exposures, limit=shares.limit)
+        budgets = []
+        for loop, interval in granted.items():
+            self._number += 1
+            budget = Budget(
+                grid_loop=loop,
+                tick=tick,
+                epoch=self.epoch,
+                number=self._number,
+                issued_at_us=now_us,
+                lease_ms=self._lease_us // 1000,
+                min_kw=interval.min_kw,
+                max_kw=interval.max_kw,
+            )
+            self._lent[loop] = self._lent[loop].issue(budget).forget(now_us=now_us, lease_us=self._lease_us)
+            budgets.append(budget)
+        return tuple(budgets)
+
+    def _state(self, nodes: NodeStates, *, heard: bool, tick: int, now_us: int) -> LoopState:
+        return LoopState(
+            grid_loop=STATION,
+            tick=tick,
+            at_us=now_us,
+            epoch=self.epoch,
+            nodes=nodes,
+            missed_ticks=self.missed_ticks,
+            folded_until_us=self.folded_until_us,
+            mode="closed" if heard else "fallback",
+        )
