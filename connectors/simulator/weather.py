@@ -9,14 +9,17 @@ import numpy as np
 
 from connectors.simulator.arrays import Floats
 
-_CELL_S: Final = 45.0
-"""Between two cloud edges, seconds: cumulus at 10 m/s of some 450 m."""
+_CELL_S: Final = 60.0
+"""Between two cloud edges, seconds: cumulus of some 500 m at 8 m/s."""
 
-_EDGE_S: Final = 6.0
-"""An edge crosses one roof in this time: about 60 m at 10 m/s."""
+_EDGE_S: Final = 12.0
+"""An edge crosses one roof in this time: about 100 m at 8 m/s. Sharper edges would need a larger margin (R22)."""
+
+_PARK_S: Final = 150.0
+"""An edge crosses the park in this time: 1.2 km at 8 m/s."""
 
 _SKY_CELLS: Final = 4096
-"""The sky repeats after two days."""
+"""The sky repeats after almost three days."""
 
 
 def make_sky(seed: int) -> Floats:
@@ -26,8 +29,8 @@ def make_sky(seed: int) -> Floats:
 
 
 def roof_delays_s(roofs: int, seed: int) -> Floats:
-    """When each roof sees a cloud edge after the first [roofs]: a park a kilometre wide at 10 m/s."""
-    return np.random.default_rng(seed).uniform(0.0, 100.0, roofs)
+    """When each roof sees a cloud edge after the first [roofs]: roofs lie all over the park."""
+    return np.random.default_rng(seed).uniform(0.0, _PARK_S, roofs)
 
 
 def light_ratio(sky: Floats, *, at_s: float, delay_s: Floats, depth_ratio: float) -> Floats:
