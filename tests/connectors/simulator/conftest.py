@@ -1,6 +1,5 @@
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,8 @@ from connectors.simulator.scenarios import SCENARIOS
 from hub.folder import read_hub
 from hub.model import Hub
 from hub.profiles import Profiles, read_profiles
+from tests.connectors.simulator.park_words import DE_KOUMEN
 
-DE_KOUMEN = Path(__file__).parents[3] / "infra" / "hubs" / "de-koumen"
 BEGAN_US = 1_800_000_000_000_000
 
 

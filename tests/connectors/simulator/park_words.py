@@ -1,10 +1,13 @@
 """Setpoints and readings by kind of asset."""
 
+from pathlib import Path
+
 import numpy as np
 
 from connectors.simulator.park import Park, ParkState
 from hub.model import AssetKind
 
+DE_KOUMEN = Path(__file__).parents[3] / "infra" / "hubs" / "de-koumen"
 SECOND_US = 1_000_000
 
 FREE = {"pv": -1e6, "charger": 1e6, "flexible_load": 1e6}
