@@ -124,6 +124,9 @@ class WorkerMetrics:
             "direction",
         )
         self._fallback = gauge("lusbalans_worker_fallback", "1 while a grid loop is on fixed shares (R7).", "grid_loop")
+        self._dropped = counter(
+            "lusbalans_worker_messages_dropped_total", "Messages the broker did not take in time.", "topic"
+        )
         self._owned = gauge("lusbalans_worker_grid_loops_owned", "Grid loops this worker balances now.")
         self._incarnation = gauge("lusbalans_worker_epoch_incarnation", "Incarnation part of the epoch (R8).")
         self._generation = gauge("lusbalans_worker_epoch_generation", "Consumer-group generation in the epoch (R8).")
@@ -189,6 +192,10 @@ class WorkerMetrics:
     def count_violation(self, grid_loop: str, *, layer: str, direction: Direction) -> None:
         """Count one limit that one tick could not keep."""
         self._violations.labels(grid_loop, layer, direction).inc()
+
+    def count_dropped(self, *, topic: str) -> None:
+        """Count a message of ours that the broker did not take in time."""
+        self._dropped.labels(topic).inc()
 
     def set_fallback(self, grid_loop: str, *, active: bool) -> None:
         """State whether the grid loop runs on fixed shares."""

@@ -18,7 +18,7 @@ from streams.columns import BadReading, check_columns
 from streams.estimate import Estimate, LoadMemory, estimate
 from streams.fold import PointState, fold
 from streams.limits import judged_bounds_kw, with_budget
-from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, TelemetryFrame
+from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, TelemetryFrame, Violation
 from streams.node_states import node_states
 from streams.plant import Floats, Plant, build_plant
 from streams.setpoints import SetpointWriter, binding_limits, budget_binds, decide
@@ -162,7 +162,12 @@ class GridLoop:
             missed_ticks=self.missed_ticks,
             folded_until_us=self.folded_until_us,
             violations=[
-                f"{found.limit.node} {found.direction} {found.kw:.3f} {found.limit.layer.name.lower()}"
+                Violation(
+                    node=found.limit.node,
+                    direction=found.direction,
+                    kw=round(found.kw, 3),
+                    layer=found.limit.layer.name.lower(),
+                )
                 for found in find_violations(answer)
             ],
             mode="closed" if known.feeders_fresh else "fallback",

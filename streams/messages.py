@@ -225,6 +225,16 @@ class NodeStates(msgspec.Struct, frozen=True, kw_only=True):
     fresh: list[bool]
 
 
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit that no setpoint could keep in this tick (R21)."""
+
+    node: str
+    direction: str
+    """`import` or `export`."""
+    kw: float
+    layer: str
+
+
 class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     """One grid loop (or `@station`) at one tick."""
 
@@ -237,8 +247,8 @@ class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     """Ticks skipped since the process took the loop."""
     folded_until_us: int
     """Newest `measured_at_us` in the state."""
-    violations: list[str] = []
-    """One per limit that could not be kept: `node direction kw layer`."""
+    violations: list[Violation] = []
+    """One per limit that could not be kept."""
     mode: str = "closed"
     """`closed`: on fresh meters; `fallback`: on fixed shares (R7)."""
 

@@ -1,0 +1,287 @@
+"""The conductor of a worker: messages in, ticks on time, messages out. Grid loops and station decide, it does not.
+
+Agents fold, the tick balances. In each tick every grid loop offers first; the hub agent clears when all offers of the
+tick are in, at the latest after 100 ms; a loop balances when its budget arrives, at the latest after 200 ms, with the
+budget it then holds. Ticks are numbered by UTC, the same in all processes; one that is missed is skipped.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Final
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from hub.model import STATION, Hub
+from hub.quarters import quarter_start_us
+from infra.settings import Settings
+from streams.codec import Rejected, decode_budget, decode_offer
+from streams.grid_loop import GridLoop
+from streams.messages import Budget, Claim, DeadLetterReason, Epoch, LoopState
+from streams.outbox import Outbox
+from streams.partition import OwnedPartition
+from streams.replay import Record, replay
+from streams.reporting import Report
+from streams.station import Station
+from streams.topics import CLAIM, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, PARTITIONS, SETPOINT, TELEMETRY, Topic
+
+_log = structlog.get_logger()
+
+CLEAR_AT_S: Final = 0.1
+"""Into the tick: the hub agent waits no longer for offers."""
+
+BALANCE_AT_S: Final = 0.2
+"""Into the tick: a loop waits no longer for its budget."""
+
+LATE_FRAMES_S: Final = 5.0
+"""A rebuild begins this much earlier than the readings it needs, for frames that came late."""
+
+LEASES_BACK: Final = 3
+"""Budgets are read back this many leases: two that a loop may still be obeying, one for what the clocks differ."""
+
+RETRY_S: Final = 0.5
+
+
+class Conductor:
+    """One process's share of the park."""
+
+    def __init__(self, settings: Settings, hub: Hub, *, name: str, fail: Callable[[BaseException], None]) -> None:
+        self.name = name
+        self._fail = fail
+        self._settings = settings
+        self._hub = hub
+        self._period_us = round(hub.timing.tick_s * 1e6)
+        self.report = Report(hub, hub.timing.tick_s)
+        self.outbox = Outbox(settings.kafka_bootstrap, hub, on_dropped=self.report.count_dropped)
+        self._partitions: dict[int, OwnedPartition] = {}
+        self._rebuild: asyncio.Task[None] | None = None
+        self._tick = 0
+        self._cleared = 0
+        self._balanced: dict[str, int] = {}
+        self._missed: dict[str, int] = {}
+
+    # Who owns what
+
+    def suspend(self) -> None:
+        """Partitions are being handed out anew: stop deciding, keep the state in case they come back."""
+        if self._rebuild is not None:
+            self._rebuild.cancel()
+        for partition in self._partitions.values():
+            partition.active = False
+        self.report.rebuilding = True
+
+    def resume(self, numbers: Iterable[int], *, generation: int) -> None:
+        """Take the partitions that are now ours; others are dropped with their state. Rebuilds outside the callback."""
+        self.suspend()
+        kept = self._partitions
+        self._partitions = {n: kept.get(n) or OwnedPartition.of(self._hub, n) for n in sorted(numbers)}
+        names = [name for partition in self._partitions.values() for name in partition.names.values()]
+        self.report.assigned(names, incarnation=self._settings.incarnation, generation=generation)
+        self._rebuild = asyncio.create_task(self._take_over(list(self._partitions.values()), generation))
+        self._rebuild.add_done_callback(self._on_rebuilt)
+
+    def _on_rebuilt(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    async def _take_over(self, partitions: list[OwnedPartition], generation: int) -> None:
+        """Claim, rebuild from the log, fold what arrived meanwhile, and begin to decide."""
+        began_s = time.monotonic()
+        while True:
+            try:
+                await self.outbox.start()
+                await self._claim_all(partitions, generation)
+                await self._read_back(partitions)
+                break
+            except KafkaError as error:
+                _log.warning("rebuild_failed", error=repr(error), again_in_s=RETRY_S)
+                await asyncio.sleep(RETRY_S)
+        for partition in partitions:
+            while partition.waiting:
+                await self._fold(partition, partition.waiting.popleft())
+            partition.active = True
+        self.report.rebuilding = False
+        rebuild_s = time.monotonic() - began_s
+        self.report.metrics.observe_rebuild(duration_s=rebuild_s)
+        _log.info(
+            "grid_loops_taken", grid_loops=self.report.owned, generation=generation, rebuild_s=round(rebuild_s, 3)
+        )
+
+    async def _claim_all(self, partitions: list[OwnedPartition], generation: int) -> None:
+        incarnation = self._settings.incarnation
+        for partition in partitions:
+            for key, controller in partition.controllers.items():
+                name = partition.names[key]
+                claim = Claim(
+                    grid_loop=name, worker=self.name, incarnation=incarnation, generation=generation, at_us=now_us()
+                )
+                controller.begin(Epoch(incarnation, generation, await self.outbox.claim(CLAIM, name, claim)))
+
+    async def _read_back(self, partitions: list[OwnedPartition]) -> None:
+        """Fold the telemetry of this quarter, and learn which budgets may still be obeyed."""
+        timing, mine = self._hub.timing, {partition.number: partition for partition in partitions}
+        early_us = round((2 * timing.meter_cadence_s + LATE_FRAMES_S) * 1e6)
+        while True:
+            for partition in partitions:
+                partition.overflowed = False
+            next_offsets = {n: p.next_offset for n, p in mine.items() if p.next_offset is not None}
+            since_us = quarter_start_us(now_us()) - early_us
+            async for record in self._replay(TELEMETRY, list(mine), since_us=since_us, next_offsets=next_offsets):
+                mine[record.partition].fold(record)
+            if not any(partition.overflowed for partition in partitions):
+                break
+        since_us = now_us() - round(LEASES_BACK * timing.budget_lease_s * 1e6)
+        numbers = list(range(PARTITIONS)) if any(p.station for p in partitions) else list(mine)
+        async for record in self._replay(LOOP_BUDGET, numbers, since_us=since_us):
+            budget = decode_budget(record.value)
+            if not isinstance(budget, Rejected):
+                self._remember(budget)
+
+    def _replay(
+        self, topic: Topic, numbers: list[int], *, since_us: int, next_offsets: dict[int, int] | None = None
+    ) -> AsyncIterator[Record]:
+        bootstrap = self._settings.kafka_bootstrap
+        return replay(bootstrap, topic, numbers, since_us=since_us, next_offsets=next_offsets)
+
+    def _remember(self, budget: Budget) -> None:
+        """Both ends of the lease count with what may have been told, by whomever."""
+        for partition in self._partitions.values():
+            for key, controller in partition.controllers.items():
+                if isinstance(controller, Station) or partition.names[key] == budget.grid_loop:
+                    controller.remember_budget(budget)
+
+    # What arrives
+
+    async def on_telemetry(self, record: Record) -> None:
+        """Fold a frame, or keep it while its partition is being rebuilt."""
+        partition = self._partitions.get(record.partition)
+        if partition is None:
+            return
+        if partition.active:
+            await self._fold(partition, record)
+        else:
+            partition.wait(record)
+
+    async def _fold(self, partition: OwnedPartition, record: Record) -> None:
+        folded = partition.fold(record)
+        self.report.last_event_s = time.monotonic()
+        if folded.rejected is not None:
+            await self._bury(TELEMETRY, record, folded.rejected.reason)
+        if folded.frame is None:
+            return
+        self.report.metrics.observe_fold(
+            folded.grid_loop,
+            readings=len(folded.frame.ids) - len(folded.bad),
+            latency_s=(now_us() - folded.frame.sent_at_us) / 1e6,
+            measured_at_us=max(folded.frame.measured_at_us, default=0),
+        )
+        for bad in folded.bad:
+            self.report.metrics.count_rejected_readings(folded.grid_loop, reason=bad.reason)
+            await self._bury(TELEMETRY, record, bad.reason, row=bad.row)
+
+    async def on_offer(self, record: Record) -> None:
+        """Take a loop's offer; the last one of a tick starts the clearing."""
+        partition = self._partitions.get(record.partition)
+        offer = decode_offer(record.value)
+        if isinstance(offer, Rejected):
+            await self._bury(LOOP_OFFER, record, offer.reason)
+        elif partition is not None and partition.active and partition.station is not None:
+            complete = partition.station.receive_offer(offer)
+            if complete and offer.tick == self._tick:
+                await self._clear(partition.station)
+
+    async def on_budget(self, record: Record) -> None:
+        """Take a budget; that of the present tick starts the loop's balancing."""
+        partition = self._partitions.get(record.partition)
+        budget = decode_budget(record.value)
+        if isinstance(budget, Rejected):
+            await self._bury(LOOP_BUDGET, record, budget.reason)
+            return
+        loop = None if partition is None else partition.controllers.get(record.key)
+        if partition is None or not isinstance(loop, GridLoop):
+            return
+        if not partition.active:
+            loop.remember_budget(budget)
+        elif loop.receive_budget(budget, now_us=now_us()) and budget.tick == self._tick:
+            await self._balance(loop)
+
+    async def _bury(self, topic: Topic, record: Record, reason: DeadLetterReason, *, row: int | None = None) -> None:
+        self.report.metrics.count_dead_letter(topic=topic.name, reason=reason)
+        headers = {
+            "source_topic": topic.name,
+            "source_partition": str(record.partition),
+            "source_offset": str(record.offset),
+            "reason": str(reason),
+            "at_us": str(record.received_at_us),
+        } | ({} if row is None else {"row": str(row)})
+        await self.outbox.bury(
+            topic,
+            key=record.key,
+            payload=record.value,
+            headers=tuple((name, value.encode()) for name, value in headers.items()),
+        )
+
+    # The tick
+
+    async def tick_forever(self) -> None:
+        """Turn once a period, on the whole period of UTC; a turn that comes too late skips what it missed."""
+        self._tick = now_us() // self._period_us
+        while True:
+            due_us = (self._tick + 1) * self._period_us
+            await asyncio.sleep(max(due_us - now_us(), 0) / 1e6)
+            tick = max(now_us() // self._period_us, self._tick + 1)
+            await self._turn(tick, missed=tick - self._tick - 1)
+
+    async def _turn(self, tick: int, *, missed: int) -> None:
+        self._tick = tick
+        began_us = tick * self._period_us
+        for loop in self._active_loops():
+            loop.missed_ticks += missed
+            await self.outbox.send(LOOP_OFFER, STATION, loop.offer(tick=tick, now_us=now_us()))
+        await asyncio.sleep((began_us - now_us()) / 1e6 + CLEAR_AT_S)
+        for partition in self._partitions.values():
+            if partition.active and partition.station is not None:
+                partition.station.missed_ticks += missed
+                await self._clear(partition.station)
+        await asyncio.sleep((began_us - now_us()) / 1e6 + BALANCE_AT_S)
+        for loop in self._active_loops():
+            await self._balance(loop)
+        self.report.last_turn_s = time.monotonic()
+
+    def _active_loops(self) -> list[GridLoop]:
+        return [loop for partition in self._partitions.values() if partition.active for loop in partition.grid_loops]
+
+    async def _clear(self, station: Station) -> None:
+        """Clear the present tick, once."""
+        if self._cleared == self._tick:
+            return
+        self._cleared = self._tick
+        clearing = station.clear(tick=self._tick, now_us=now_us())
+        for budget in clearing.budgets:
+            await self.outbox.send(LOOP_BUDGET, budget.grid_loop, budget)
+        await self.outbox.send(LOOP_STATE, STATION, clearing.state)
+        self._ticked(clearing.state)
+
+    async def _balance(self, loop: GridLoop) -> None:
+        """Balance a loop for the present tick, once."""
+        name = loop.plant.grid_loop
+        if self._balanced.get(name) == self._tick:
+            return
+        self._balanced[name] = self._tick
+        cycle = loop.balance(tick=self._tick, now_us=now_us())
+        await self.outbox.send(SETPOINT, name, cycle.setpoints)
+        await self.outbox.send(LOOP_STATE, name, cycle.state)
+        self.report.wrote(cycle.setpoints)
+        self._ticked(cycle.state)
+
+    def _ticked(self, state: LoopState) -> None:
+        missed = state.missed_ticks - self._missed.get(state.grid_loop, 0)
+        self._missed[state.grid_loop] = state.missed_ticks
+        into_s = (now_us() - self._tick * self._period_us) / 1e6
+        self.report.ticked(state, duration_s=into_s, missed=max(missed, 0))
+
+
+def now_us() -> int:
+    """UTC in microseconds."""
+    return time.time_ns() // 1000

@@ -1,0 +1,180 @@
+"""The role `worker`, a Faust process around the conductor: one agent per topic, raw bytes in, nothing kept in Faust.
+
+Faust hands out partitions and delivers messages, at least once; that is all it is used for. No tables, no windows, no
+seeking, no web server.
+"""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+import faust
+import structlog
+
+from hub.model import Hub
+from infra.health import serve_http
+from infra.settings import Settings
+from streams.conductor import Conductor
+from streams.grid_loop import GridLoop
+from streams.messages import Epoch
+from streams.replay import Record
+from streams.reporting import STUCK_S
+from streams.station import Station
+from streams.topics import LOOP_BUDGET, LOOP_OFFER, TELEMETRY, Topic
+
+_log = structlog.get_logger()
+
+SESSION_S: Final = 3.0
+"""A dead worker's loops are handed on after this, within the devices' leases; the broker must allow it (checked)."""
+
+HEARTBEAT_S: Final = 0.5
+COMMIT_S: Final = 1.0
+
+
+class WorkerFailedError(RuntimeError):
+    """A bug ended the worker; the process must be restarted, devices fall back by themselves meanwhile."""
+
+
+def run(settings: Settings, hub: Hub) -> None:
+    """Balance the loops this process is given, until SIGTERM or SIGINT.
+
+    Raises:
+        WorkerFailedError: something failed that a restart may mend.
+    """
+    warm_up(hub)
+    failures: list[BaseException] = []
+
+    def fail(error: BaseException) -> None:
+        _log.error("worker_failed", error=repr(error), exc_info=error)
+        failures.append(error)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    conductor = Conductor(settings, hub, name=f"{socket.gethostname()}-{os.getpid()}", fail=fail)
+    page = (
+        serve_http(settings.http_host, settings.http_port, conductor.report.metrics.registry, conductor.report.health)
+        if settings.http_port
+        else None
+    )
+    watch = threading.Thread(target=_exit_when_stuck, args=(conductor,), daemon=True)
+    watch.start()
+    try:
+        process = faust.Worker(
+            build_app(settings, hub, conductor=conductor, fail=fail),
+            loglevel="ERROR",
+            override_logging=False,
+            redirect_stdouts=False,
+            quiet=True,
+        )
+        process.execute_from_commandline()
+    except SystemExit as stopped:
+        if failures or stopped.code:
+            raise WorkerFailedError(f"the worker ended: {failures[0] if failures else stopped.code}") from stopped
+    finally:
+        if page is not None:
+            page.close()
+
+
+def warm_up(hub: Hub) -> None:
+    """Compile the kernel before joining the group: a tick must not wait for a compiler."""
+    epoch = Epoch(0, 0, 0)
+    at_us = time.time_ns() // 1000
+    station = Station(hub)
+    station.begin(epoch)
+    for grid_loop in hub.grid_loops:
+        loop = GridLoop(hub, grid_loop.id)
+        loop.begin(epoch)
+        station.receive_offer(loop.offer(tick=0, now_us=at_us))
+        loop.balance(tick=0, now_us=at_us)
+    station.clear(tick=0, now_us=at_us)
+
+
+def build_app(
+    settings: Settings, hub: Hub, *, conductor: Conductor, fail: Callable[[BaseException], None]
+) -> faust.App:
+    """The Faust app of one worker process."""
+    app = faust.App(
+        f"lusbalans-{hub.id}",
+        broker=f"kafka://{settings.kafka_bootstrap}",
+        store="memory://",
+        datadir=str(settings.data_path / "faust"),
+        key_serializer="raw",
+        value_serializer="raw",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        broker_session_timeout=SESSION_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_commit_interval=COMMIT_S,
+        broker_max_poll_interval=60.0,
+        consumer_auto_offset_reset="latest",
+        worker_redirect_stdouts=False,
+    )
+    for topic, handler in (
+        (TELEMETRY, conductor.on_telemetry),
+        (LOOP_OFFER, conductor.on_offer),
+        (LOOP_BUDGET, conductor.on_budget),
+    ):
+        _add_agent(app, topic, handler, fail=fail)
+
+    async def assigned(_app: Any, *args: Any, **_: Any) -> None:  # noqa: ANN401 (Faust's signature)
+        mine = {one.partition for one in args[0] if one.topic == TELEMETRY.name}
+        conductor.resume(mine, generation=app.consumer_generation_id)
+
+    async def revoked(_app: Any, *_args: Any, **_: Any) -> None:  # noqa: ANN401 (Faust's signature)
+        conductor.suspend()
+
+    async def tick() -> None:
+        try:
+            await conductor.tick_forever()
+        except Exception as error:  # the process edge: whatever it is, a restart is the remedy
+            fail(error)
+            raise
+        finally:
+            await conductor.outbox.stop()
+
+    app.on_partitions_assigned.connect(cast("Any", assigned))
+    app.on_partitions_revoked.connect(cast("Any", revoked))
+    app.task(tick)
+    return app
+
+
+def _add_agent(
+    app: faust.App,
+    topic: Topic,
+    handler: Callable[[Record], Awaitable[None]],
+    *,
+    fail: Callable[[BaseException], None],
+) -> None:
+    source = app.topic(topic.name, key_serializer="raw", value_serializer="raw", partitions=topic.partitions)
+
+    async def deliver(stream: Any) -> None:  # noqa: ANN401 (Faust has no types)
+        async for event in stream.events():
+            message = event.message
+            record = Record(
+                partition=message.partition,
+                offset=message.offset,
+                key=message.key or b"",
+                value=message.value or b"",
+                received_at_us=round(message.timestamp * 1e6),
+            )
+            try:
+                await handler(record)
+            except Exception as error:  # the process edge: Faust would skip the message and go on
+                fail(error)
+                raise
+
+    app.agent(source, name=f"{topic.name}-agent", concurrency=1)(deliver)
+
+
+def _exit_when_stuck(conductor: Conductor) -> None:
+    """End the process when its event loop stands still: a supervisor starts another, devices fall back meanwhile."""
+    while True:
+        time.sleep(1.0)
+        last_s = conductor.report.last_turn_s
+        if last_s is not None and time.monotonic() - last_s > 2 * STUCK_S:
+            _log.error("worker_stuck", last_turn_ago_s=round(time.monotonic() - last_s, 1))
+            os._exit(1)
