@@ -205,7 +205,7 @@ def due(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[DeviceWrite, .
 
 def _still_in_failsafe(state: LoopLease, now_s: float) -> frozenset[str]:
     """Assets that stay at their reversion value: without a target, or not yet their turn (R12)."""
-    if state.returning_since_s is None or now_s >= state.valid_until_s:
+    if state.returning_since_s is None:
         return state.failsafe
     back_s = now_s - state.returning_since_s
     return frozenset(

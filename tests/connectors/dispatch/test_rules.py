@@ -26,6 +26,12 @@ CYCLES: dict[str, list[Row]] = {
         (16, None, "", ("battery",), {"battery": 0}),
         (100, None, "", (), {}),
     ],
+    "R3_a_device_that_waits_for_its_stage_is_not_renewed_any_more": [
+        (0, full(1, 0, battery=20), "accepted", (), {"battery": 20}),
+        (7, None, "", (), {"battery": 20}),
+        (14.5, None, "", (), {}),
+        (16, None, "", ("battery",), {"battery": 0}),
+    ],
     "R3_a_renewal_after_the_end_of_the_lease_does_not_bring_it_back": [
         (0, full(1, 0, battery=20), "accepted", (), {"battery": 20}),
         (9, None, "", (), {"battery": 20}),
@@ -124,6 +130,12 @@ def test_unequal_columns_are_refused(column):
     frame = full(1, 0, battery=1, pv=-1)
     getattr(frame, column).pop()
     assert cycle(fresh(), 0, frame)[1].outcome == Refusal.UNEQUAL_COLUMNS
+
+
+def test_a_renewal_with_rows_is_refused():
+    state, _ = cycle(fresh(), 0, full(1, 0, battery=20))
+    frame = msgspec.structs.replace(full(2, 1, battery=30), full=False, renews=1)
+    assert cycle(state, 1, frame)[1].outcome == Refusal.UNEQUAL_COLUMNS
 
 
 def test_an_asset_named_twice_is_refused():

@@ -112,6 +112,8 @@ def test_a_full_frame_reaches_the_devices_and_is_answered_with_its_latency(bench
 def test_R8_the_mark_is_on_disk_before_the_devices_hear_of_the_frame(bench):  # noqa: N802 - rules are numbered so
     bench.receive(full(1, 0, battery=20))
     assert bench.marks.read().marks["ring"].sequence == 1
+    bench.receive(renewal(2, 0, of=1))
+    assert bench.marks.read().marks["ring"].sequence == 2
 
 
 def test_a_refused_frame_is_answered_with_why(bench):

@@ -31,6 +31,10 @@ def test_it_ramps_to_what_is_wanted():
     assert powers_kw == [25, 50, 75, 90, 90, 90]
 
 
+def test_the_bms_of_a_battery_that_is_nearly_full_is_quicker_than_its_ramp():
+    assert step(200 * 0.975, 100.0, wanted_kw=100)[1].power_w.tolist() == [50_000]
+
+
 @pytest.mark.parametrize(
     ("soc_ratio", "least_kw", "most_kw"),
     [(0, 0, 100), (0.025, -50, 100), (0.5, -100, 100), (0.975, -100, 50), (1, -100, 0)],

@@ -79,6 +79,15 @@ def test_a_car_takes_no_more_than_it_came_for():
     assert powers_kw[-1] == 0
 
 
+def test_a_long_step_does_not_overfill_a_car():
+    plaza = chargers(Session(0, HOUR_US, 0.5))
+    state, moved = plaza.step(
+        plaza.start(0), np.array([11.0]), wanted_kw=np.array([22.0]), at_us=900 * SECOND_US, dt_s=900.0
+    )
+    assert float(moved.power_w[0]) / 4000 <= 0.5
+    assert float(state.taken_kwh[0]) <= 0.5
+
+
 def test_measured_sessions_never_overlap_at_one_charger(park):
     cars = park.chargers
     there = cars.departure_us < 2**62
