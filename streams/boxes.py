@@ -15,6 +15,9 @@ from streams.estimate import Estimate
 from streams.fold import PointState
 from streams.plant import Floats, Plant
 
+REACH_S: Final = 5.0
+"""A plan looks this far ahead: no asset is counted on for more than it can reach by its ramp until then."""
+
 PV_STEP_RATIO: Final = 0.1
 """PV that does not report what it could produce is believed to reach this share of its rating more within a tick."""
 
@@ -37,10 +40,15 @@ class Boxes:
     target_kw: Floats
     closed: NDArray[np.bool_]
     """The asset is steered; else it is told to go to its reversion value."""
+    idle: NDArray[np.bool_]
+    """The asset does not follow; it is asked on for what it was told last."""
 
 
-def boxes(plant: Plant, state: PointState, estimate: Estimate) -> Boxes:
-    """Boxes and targets of all assets; everything is sent home while a feeder meter is lost (R7, R13)."""
+def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[np.bool_]) -> Boxes:
+    """Boxes and targets of all assets; everything is sent home while a feeder meter is lost (R7, R13).
+
+    An asset that is `idle`, told but not seen to follow, is counted at what it measures (R16).
+    """
     assets, point = plant.assets, plant.asset_point
     folder_min_kw = np.array([asset.min_kw for asset in assets])
     folder_max_kw = np.array([asset.max_kw for asset in assets])
@@ -51,8 +59,14 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate) -> Boxes:
     could_kw = np.where(kind == AssetKind.PV, state.power_kw[point] - PV_STEP_RATIO * rated_kw, folder_min_kw)
     reported_min_kw = np.where(np.isnan(state.min_kw[point]), could_kw, state.min_kw[point])
     reported_max_kw = np.where(np.isnan(state.max_kw[point]), folder_max_kw, state.max_kw[point])
-    min_kw = np.clip(reported_min_kw, folder_min_kw, folder_max_kw)
-    max_kw = np.maximum(np.clip(reported_max_kw, folder_min_kw, folder_max_kw), min_kw)
+    measured_kw = np.clip(np.nan_to_num(state.power_kw[point]), folder_min_kw, folder_max_kw)
+    reach_kw = np.where(idle, 0.0, REACH_S * np.array([asset.ramp_kw_per_s for asset in assets]))
+    min_kw = _between(reported_min_kw, folder_min_kw, folder_max_kw)
+    max_kw = np.maximum(_between(reported_max_kw, folder_min_kw, folder_max_kw), min_kw)
+    min_kw, max_kw = (
+        np.where(idle, measured_kw, _between(min_kw, measured_kw - reach_kw, measured_kw + reach_kw)),
+        np.where(idle, measured_kw, _between(max_kw, measured_kw - reach_kw, measured_kw + reach_kw)),
+    )
     target_kw = np.where(wants == "min", min_kw, np.where(wants == "max", max_kw, np.clip(0.0, min_kw, max_kw)))
     closed = estimate.asset_fresh & estimate.feeders_fresh
     return Boxes(
@@ -60,4 +74,9 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate) -> Boxes:
         max_kw=np.where(closed, max_kw, home_kw),
         target_kw=np.where(closed, target_kw, home_kw),
         closed=closed,
+        idle=idle,
     )
+
+
+def _between(values_kw: Floats, low_kw: Floats, high_kw: Floats) -> Floats:
+    return np.minimum(np.maximum(values_kw, low_kw), high_kw)

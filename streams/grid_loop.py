@@ -17,6 +17,7 @@ from streams.codec import Rejected
 from streams.columns import BadReading, check_columns
 from streams.estimate import Estimate, LoadMemory, estimate
 from streams.fold import PointState, fold
+from streams.following import Following
 from streams.limits import judged_bounds_kw, with_budget
 from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, TelemetryFrame, Violation
 from streams.node_states import node_states
@@ -44,6 +45,7 @@ class GridLoop:
         self.held = Held(Interval(share.fallback_min_kw, share.fallback_max_kw))
         self._points = PointState(self.plant.points)
         self._memory = LoadMemory.empty(len(self.plant.connections))
+        self._following = Following(self.plant)
         self._solver = Solver(self.plant.topology)
         self._state = State.of(self.plant.topology)
         self._writer = SetpointWriter(self.plant, valid_for_ms=round(hub.timing.setpoint_valid_s * 1000))
@@ -106,12 +108,14 @@ class GridLoop:
     def balance(self, *, tick: int, now_us: int) -> Cycle:
         """Phase 2: setpoints that keep the loop's limits and its budget."""
         known = self._look(now_us)
-        room = boxes(self.plant, self._points, known)
+        self._following.observe(self._points.power_kw[self.plant.asset_point], now_us=now_us)
+        room = boxes(self.plant, self._points, known, idle=self._following.idle)
         budget = self.held.interval(now_us=now_us)
         bounds_kw = self._bounds_kw(known, budget)
         answer = self._solver.solve(self._prepare(known, room, bounds_kw=bounds_kw))
         by_budget = budget_binds(self.plant, bounds_kw=bounds_kw, price=float(answer.node_price[-1]))
-        decision = decide(self.plant, room, answer, budget_binds=by_budget)
+        decision = decide(self.plant, room, answer, told_kw=self._following.told_kw, budget_binds=by_budget)
+        self._following.told_kw = np.array(decision.power_kw)
         frame = self._writer.frame(decision, tick=tick, now_us=now_us, folded_until_us=self.folded_until_us)
         return Cycle(frame, self._loop_state(known, answer, bounds_kw=bounds_kw, tick=tick))
 
@@ -136,7 +140,7 @@ class GridLoop:
         return state
 
     def _curve(self, known: Estimate) -> Curve:
-        room = boxes(self.plant, self._points, known)
+        room = boxes(self.plant, self._points, known, idle=self._following.idle)
         state = self._prepare(known, room, bounds_kw=self._bounds_kw(known, _UNLIMITED))
         curve = self._solver.flexibility_curve(state)
         return Curve(order=curve.order, pressure=curve.pressure, power_kw=curve.power_kw, error_kw=curve.error_kw)

@@ -85,6 +85,8 @@ class Reason(StrEnum):
     EXPORT_LIMIT = "export_limit"
     DEVICE_RANGE = "device_range"
     """The device itself cannot do more now."""
+    NOT_FOLLOWING = "not_following"
+    """The asset was told but is not seen to follow; it is asked on and counted at what it measures."""
     FALLBACK = "fallback"
     """The loop runs on fixed shares because what it needs to know is missing."""
     OTHER = "other"

@@ -15,9 +15,10 @@ from balancer.model import Asset as KernelAsset
 from balancer.model import Layer, Limit
 from balancer.model import Node as KernelNode
 from balancer.topology import Topology, compile_topology
-from hub.model import Asset, Connection, Hub, Judged, LimitLayer, Measured, NodeKind, NodeLimit
+from hub.model import Asset, AssetKind, Connection, Hub, Judged, LimitLayer, Measured, NodeKind, NodeLimit
 from hub.tree import Node, build_tree
 from streams.columns import Points
+from streams.messages import Bound
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -49,6 +50,9 @@ class Bounds:
     budget: bool = False
     """Stands for the hub agent's budget; its bound comes with each budget."""
 
+
+_BOUND: Final = {AssetKind.PV: Bound.AT_LEAST, AssetKind.BATTERY: Bound.EXACT}
+"""Whatever else takes power is told a ceiling."""
 
 _BUDGET_BOUNDS: Final = tuple(
     Bounds(node=0, layer=BUDGET_LAYER, imports=imports, instant_kw=np.inf, quarter_kw=np.inf, budget=True)
@@ -82,6 +86,8 @@ class Plant:
     assets: tuple[Asset, ...]
     asset_point: Indices
     asset_connection: Indices
+    asset_bound: tuple[Bound, ...]
+    """How each asset's setpoints are meant."""
     bounds: tuple[Bounds, ...]
     bounds_at: Indices
     topology: Topology
@@ -130,6 +136,7 @@ def build_plant(hub: Hub, grid_loop: str) -> Plant:
         assets=assets,
         asset_point=_indices(point[asset.id] for asset in assets),
         asset_connection=_indices(place[asset.ean] for asset in assets),
+        asset_bound=tuple(_BOUND.get(asset.kind, Bound.AT_MOST) for asset in assets),
         bounds=bounds,
         bounds_at=bounds_at,
         topology=topology,

@@ -8,7 +8,7 @@ import numpy as np
 from balancer.kernel import Answer
 from hub.model import PARK, AssetKind
 from streams.boxes import Boxes
-from streams.messages import Bound, Epoch, Reason, SetpointFrame
+from streams.messages import Epoch, Reason, SetpointFrame
 from streams.plant import Floats, Plant
 
 FULL_EVERY_TICKS: Final = 10
@@ -16,8 +16,6 @@ FULL_EVERY_TICKS: Final = 10
 
 GRAIN_KW: Final = 0.01
 """Setpoints are written in steps of 10 W; smaller changes are not worth a message."""
-
-_BOUND: Final = {AssetKind.PV: Bound.AT_LEAST, AssetKind.BATTERY: Bound.EXACT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Decision:
     binding: tuple[str, ...]
 
 
-def decide(plant: Plant, boxes: Boxes, answer: Answer, *, budget_binds: bool) -> Decision:
+def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budget_binds: bool) -> Decision:
     """Word the kernel's answer.
 
     PV that nothing binds is set free to its rated power instead of to what it produces now: a setpoint that follows
@@ -42,6 +40,8 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, budget_binds: bool) ->
         power_kw = round(float(answer.power_kw[i]) / GRAIN_KW) * GRAIN_KW
         if not boxes.closed[i]:
             rows.append((asset.reversion_kw, Reason.FALLBACK, ""))
+        elif boxes.idle[i]:
+            rows.append((float(told_kw[i]), Reason.NOT_FOLLOWING, ""))
         elif price[i] != 0.0:
             reason = Reason.IMPORT_LIMIT if price[i] < 0 else Reason.EXPORT_LIMIT
             rows.append((power_kw, reason, binding[int(plant.topology.asset_node[i])]))
@@ -106,7 +106,7 @@ class SetpointWriter:
     bound: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.bound = [str(_BOUND.get(asset.kind, Bound.AT_MOST)) for asset in self.plant.assets]
+        self.bound = [str(bound) for bound in self.plant.asset_bound]
 
     def begin(self, epoch: Epoch) -> None:
         """Write from now on under a new epoch, beginning with a full frame."""

@@ -1,0 +1,70 @@
+"""Whether assets do what they are told: a guard counts what is measured, not what was asked for (R16).
+
+An asset that does not move toward its setpoint for some ticks is counted at what it measures and asked on; it counts
+again as soon as it is seen to move. Judged one-sidedly: a charger that takes less than it may, and PV that makes less
+than it may, follow.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.messages import Bound
+from streams.plant import Floats, Plant
+
+PATIENCE_TICKS: Final = 4
+"""A setpoint reaches a device within a tick, its first movement shows in the next reading; two more for lateness."""
+
+TOLERANCE_RATIO: Final = 0.02
+TOLERANCE_KW: Final = 0.5
+"""An asset is where it should be within this share of its rating, or this much."""
+
+PROGRESS_RATIO: Final = 0.1
+"""Share of the way it could have gone since the last tick that counts as moving."""
+
+
+@dataclass(slots=True)
+class Following:
+    """Memory of one loop's assets; arrays are [n_assets]."""
+
+    plant: Plant
+    told_kw: Floats = field(init=False)
+    """NaN before the first setpoint."""
+    seen_kw: Floats = field(init=False)
+    seen_us: int = -1
+    idle_ticks: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        n_assets = len(self.plant.assets)
+        self.told_kw = np.full(n_assets, np.nan)
+        self.seen_kw = np.full(n_assets, np.nan)
+        self.idle_ticks = np.zeros(n_assets, np.int64)
+
+    @property
+    def idle(self) -> NDArray[np.bool_]:
+        """Assets that are counted as measured."""
+        return self.idle_ticks >= PATIENCE_TICKS
+
+    def observe(self, measured_kw: Floats, *, now_us: int) -> None:
+        """Compare this tick's measurement with the last one and with what was told in between."""
+        passed_s = max(now_us - self.seen_us, 0) / 1e6 if self.seen_us >= 0 else 0.0
+        gap_kw = self._gap_kw(measured_kw)
+        could_kw = np.minimum(np.abs(self._gap_kw(self.seen_kw)), self._ramp_kw_per_s() * passed_s)
+        moved_kw = (measured_kw - self.seen_kw) * np.sign(gap_kw)
+        rated_kw = np.array([asset.rated_kw for asset in self.plant.assets])
+        there = ~(np.abs(gap_kw) > np.maximum(TOLERANCE_RATIO * rated_kw, TOLERANCE_KW))
+        stuck = ~there & (moved_kw < PROGRESS_RATIO * could_kw)
+        self.idle_ticks = np.where(stuck, self.idle_ticks + 1, 0)
+        self.seen_kw, self.seen_us = measured_kw.copy(), now_us
+
+    def _gap_kw(self, power_kw: Floats) -> Floats:
+        """How far the power is from what the setpoint asks, signed towards it; 0 on the side that is allowed."""
+        gap_kw = self.told_kw - power_kw
+        ceiling = np.array([bound == Bound.AT_MOST for bound in self.plant.asset_bound])
+        floor = np.array([bound == Bound.AT_LEAST for bound in self.plant.asset_bound])
+        return np.where(ceiling, np.minimum(gap_kw, 0.0), np.where(floor, np.maximum(gap_kw, 0.0), gap_kw))
+
+    def _ramp_kw_per_s(self) -> Floats:
+        return np.array([asset.ramp_kw_per_s for asset in self.plant.assets])
