@@ -5,8 +5,10 @@ as room around each loop's result, so that a loop may act between two ticks with
 in this tick is inelastic anywhere within what it may be obeying.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -29,6 +31,8 @@ class LoopView:
     """Net power apart from what the curve offers: at least this,"""
     most_kw: float
     """and at most this."""
+    offered: bool
+    """In this tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,28 @@ class Shares:
     binding: list[str]
 
 
+RESIDUAL_TICKS: Final = 5
+"""The median of so many ticks passes over two that are off by skew, and follows a true step within three."""
+
+
+@dataclass(slots=True)
+class Residual:
+    """What the upper meters show beside the sum of the loops: losses, what nobody meters, errors; slow by nature.
+
+    Boundary and loops are not read at one instant. While devices ramp, the difference of two readings a second apart
+    looks like load that comes and goes, and answering it makes the park swing. So the median of some ticks counts.
+    """
+
+    seen_kw: deque[Floats] = field(default_factory=lambda: deque(maxlen=RESIDUAL_TICKS))
+
+    def estimate_kw(self, power_kw: Floats, loops: Mapping[str, LoopView]) -> Floats:
+        """[n_upper_nodes] The residual now; a tick in which a loop did not offer adds nothing to what is known."""
+        now_kw = power_kw - sum(loop.net_kw for loop in loops.values())
+        if all(loop.offered for loop in loops.values()):
+            self.seen_kw.append(now_kw)
+        return np.median(self.seen_kw, axis=0) if self.seen_kw else now_kw
+
+
 def view_loop(offer: Offer | None, exposure: Exposure, *, tick: int) -> LoopView:
     """See a loop through its offer of this tick, else through what it may be obeying.
 
@@ -63,6 +89,7 @@ def view_loop(offer: Offer | None, exposure: Exposure, *, tick: int) -> LoopView
                 net_kw=offer.power_kw,
                 least_kw=offer.uncontrolled_low_kw,
                 most_kw=offer.uncontrolled_high_kw,
+                offered=True,
             )
     middle_kw = (exposure.soon.min_kw + exposure.soon.max_kw) / 2
     return LoopView(
@@ -70,6 +97,7 @@ def view_loop(offer: Offer | None, exposure: Exposure, *, tick: int) -> LoopView
         net_kw=middle_kw if offer is None else offer.power_kw,
         least_kw=exposure.soon.min_kw,
         most_kw=exposure.soon.max_kw,
+        offered=False,
     )
 
 
@@ -77,7 +105,7 @@ def share_out(
     upper: Upper,
     loops: Mapping[str, LoopView],
     *,
-    power_kw: Floats,
+    residual_kw: Floats,
     bounds_kw: Floats,
     share: Mapping[str, float],
 ) -> Shares:
@@ -86,11 +114,10 @@ def share_out(
     Args:
         upper: the nodes above the loops.
         loops: how each loop is seen.
-        power_kw: [n_upper_nodes] the meters of the upper nodes.
+        residual_kw: [n_upper_nodes] what the nodes' own meters show beside the loops (`Residual`).
         bounds_kw: [n_bounds] what their limits allow, magnitudes.
         share: per loop, its part of what is left; adds up to 1.
     """
-    residual_kw = power_kw - sum(loop.net_kw for loop in loops.values())
     most_kw = residual_kw + sum(loop.most_kw for loop in loops.values())
     least_kw = residual_kw + sum(loop.least_kw for loop in loops.values())
     quantity_kw = _clear(upper, loops, most_kw=most_kw, least_kw=least_kw, bounds_kw=bounds_kw)

@@ -21,7 +21,7 @@ from streams.limits import judged_bounds_kw
 from streams.messages import Budget, Epoch, LoopState, NodeStates, Offer, TelemetryFrame
 from streams.node_states import node_states
 from streams.plant import ABSURD_FACTOR, Floats, compile_bounds, lay_out_bounds
-from streams.sharing import Shares, Upper, share_out, view_loop
+from streams.sharing import Residual, Shares, Upper, share_out, view_loop
 
 NODES: Final = (PARK, GROUP)
 _ALL: Final = np.arange(len(NODES))
@@ -58,6 +58,7 @@ class Station:
         width_kw = {loop: share.max_kw - share.min_kw for loop, share in self._shares.items()}
         self._part = {loop: kw / sum(width_kw.values()) for loop, kw in width_kw.items()}
         self._offers: dict[str, Offer] = {}
+        self._residual = Residual()
         self._number = 0
         self._epoch: Epoch | None = None
         self.missed_ticks = 0
@@ -118,7 +119,8 @@ class Station:
         bounds_kw = self._bounds_kw(energy_kwh, uncovered_s, now_us=now_us)
         exposures = self._exposures(now_us)
         loops = {loop: view_loop(self._offers.get(loop), exposures[loop], tick=tick) for loop in self._lent}
-        shares = share_out(self._upper, loops, power_kw=power_kw, bounds_kw=bounds_kw, share=self._part)
+        residual_kw = self._residual.estimate_kw(power_kw, loops)
+        shares = share_out(self._upper, loops, residual_kw=residual_kw, bounds_kw=bounds_kw, share=self._part)
         nodes = node_states(
             NODES,
             bounds=self._upper.bounds,
