@@ -1,0 +1,25 @@
+"""The command line: a verb per job. Results on stdout, everything else on stderr.
+
+Exit codes: 0 ok, 1 failure, 2 bad input, 3 not found, 4 a checked limit is breached.
+"""
+
+import click
+
+from lusbalans.balance import balance
+from lusbalans.hub_commands import hub
+from lusbalans.roles import run
+from lusbalans.service_commands import db, topics
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="lusbalans")
+def main() -> None:
+    """Balance power on a business park in real time, grid loop by grid loop.
+
+    Results go to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 2 bad input, 3 not found, 4 a checked
+    limit is breached.
+    """
+
+
+for command in (run, hub, balance, topics, db):
+    main.add_command(command)
