@@ -84,7 +84,12 @@ ROLES: Final[Mapping[str, Callable[[Settings, Hub], None]]] = {
 @click.argument("role", metavar="ROLE", type=click.Choice(list(ROLES)))
 @click.option("--hub", "hub_dir", metavar="DIR", help="The hub folder; default: LUSBALANS_HUB_DIR.")
 @click.option("--data", "data_dir", metavar="DIR", help="What the role keeps; default: LUSBALANS_DATA_DIR.")
-@click.option("--http-port", type=int, metavar="PORT", help="Metrics and health; 0 for none; default: the settings.")
+@click.option(
+    "--http-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Metrics and health; 0 for none; default: the settings.",
+)
 def run(role: str, hub_dir: str | None, data_dir: str | None, http_port: int | None) -> None:
     """Run one role of a park until SIGTERM or SIGINT.
 
@@ -102,6 +107,7 @@ def run(role: str, hub_dir: str | None, data_dir: str | None, http_port: int | N
     configure_logs(role=role, level=settings.log_level, as_json=settings.log_json)
     use_kernel_cache(settings.data_path / "numba")
     try:
+        settings.data_path.mkdir(parents=True, exist_ok=True)
         ROLES[role](settings, hub)
     except OSError as error:  # a port that is taken, a disk that is full: nothing of ours
         raise CommandFailedError(f"{role}: {error.strerror or error}{_named(error)}", FAILED) from error
