@@ -96,6 +96,8 @@ def settings_of(topic: Topic) -> dict[str, str]:
         "retention.bytes": str(topic.retention_bytes),
         # the broker keeps what producers send (they compress by gzip) instead of compressing anew
         "compression.type": "producer",
+        # arrival by one clock, the same in a rebuild: a producer's own clock could hide how late a frame is
+        "message.timestamp.type": "LogAppendTime",
     }
     if topic.cleanup == "compact":
         settings["min.compaction.lag.ms"] = str(COMPACTION_LAG_MS)

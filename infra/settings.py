@@ -6,11 +6,13 @@ An unknown `LUSBALANS_…` name is an error, so that a typing mistake is not sil
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 PREFIX: Final = "LUSBALANS_"
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class SettingsError(ValueError):
@@ -28,12 +30,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_dsn: str = ""
     """libpq connection string; empty for a role without a database."""
     http_host: str = "127.0.0.1"
-    http_port: int = 0
+    http_port: Port = 0
     """Metrics, `/healthz` and `/readyz`; 0 for none."""
-    incarnation: int = 1
+    incarnation: Annotated[int, msgspec.Meta(ge=1)] = 1
     """Raised, by two people, when a cluster was restored or re-created (R8)."""
     simulator_host: str = "127.0.0.1"
-    simulator_port: int = 7200
+    simulator_port: Port = 7200
     """Where simulated devices listen for setpoints."""
     scenario: str = "sunny-noon"
     """What the simulated park lives through."""
@@ -70,8 +72,8 @@ def _field_and_text(name: str, value: str) -> tuple[str, str]:
         return field, value
     try:
         return field.removesuffix("_file"), Path(value).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError(f"{name}: cannot read {value}: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}: cannot read {value} as text: {error}") from error
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

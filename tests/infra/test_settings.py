@@ -38,6 +38,9 @@ def test_a_variable_sets_the_field_of_its_name(name, text, value):
         pytest.param("HTTP_PORT", "ninety", id="not a number"),
         pytest.param("HTTP_PORT", "", id="empty is not a number"),
         pytest.param("HTTP_PORT", "91.5", id="not whole"),
+        pytest.param("HTTP_PORT", "70000", id="no such port"),
+        pytest.param("SIMULATOR_PORT", "-1", id="no negative port"),
+        pytest.param("INCARNATION", "0", id="the first incarnation is 1"),
         pytest.param("LOG_JSON", "perhaps", id="neither true nor false"),
         pytest.param("", "x", id="no name"),
     ],
@@ -75,7 +78,7 @@ def test_a_home_folder_is_expanded(monkeypatch):
         hub_dir=PRINTABLE,
         database_dsn=PRINTABLE,
         http_port=PORT,
-        incarnation=st.integers(0, 2**40),
+        incarnation=st.integers(1, 2**40),
         simulator_port=PORT,
         scenario=PRINTABLE,
         log_json=st.booleans(),
@@ -83,3 +86,10 @@ def test_a_home_folder_is_expanded(monkeypatch):
 )
 def test_a_child_process_gets_the_same_settings(settings):
     assert load_settings(as_environment(settings)) == settings
+
+
+def test_a_secret_file_that_is_not_text_is_refused_by_name(tmp_path):
+    file = tmp_path / "dsn"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="LUSBALANS_DATABASE_DSN_FILE"):
+        load_settings({"LUSBALANS_DATABASE_DSN_FILE": str(file)})
