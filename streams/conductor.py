@@ -21,7 +21,7 @@ from streams.grid_loop import GridLoop
 from streams.messages import Budget, Claim, DeadLetterReason, Epoch, LoopState
 from streams.outbox import Outbox
 from streams.partition import OwnedPartition
-from streams.replay import Record, replay
+from streams.replay import Record, log_ends, replay
 from streams.reporting import Report
 from streams.station import Station
 from streams.topics import CLAIM, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, PARTITIONS, SETPOINT, TELEMETRY, Topic
@@ -41,6 +41,13 @@ LEASES_BACK: Final = 3
 """Budgets are read back this many leases: two that a loop may still be obeying, one for what the clocks differ."""
 
 RETRY_S: Final = 0.5
+
+SILENCE_S: Final = 15.0
+"""Without a delivery for this long the log itself is asked whether there was anything to deliver."""
+
+
+class DeliveryStoppedError(RuntimeError):
+    """The group's consumer delivers nothing though there is something: only a new process mends that."""
 
 
 class Conductor:
@@ -221,6 +228,24 @@ class Conductor:
             payload=record.value,
             headers=tuple((name, value.encode()) for name, value in headers.items()),
         )
+
+    async def watch_forever(self) -> None:
+        """Raise when telemetry lies in the log that is not delivered: consumers are known to die in silence."""
+        while True:
+            await asyncio.sleep(SILENCE_S)
+            owned = {n: p.next_offset for n, p in self._partitions.items() if p.active and p.next_offset is not None}
+            if not owned or not self._silent():
+                continue
+            try:
+                ends = await log_ends(self._settings.kafka_bootstrap, TELEMETRY, list(owned))
+            except KafkaError:
+                continue  # no broker, no verdict
+            if self._silent() and any(ends[number] > next_offset for number, next_offset in owned.items()):
+                raise DeliveryStoppedError(f"no telemetry delivered for {SILENCE_S:g} s, though the log has more")
+
+    def _silent(self) -> bool:
+        heard_s = self.report.last_event_s
+        return heard_s is not None and time.monotonic() - heard_s >= SILENCE_S
 
     # The tick
 

@@ -59,6 +59,17 @@ async def replay(
         await consumer.stop()
 
 
+async def log_ends(bootstrap: str, topic: Topic, partitions: list[int]) -> dict[int, int]:
+    """Offset after the last message of each partition. Raises KafkaError when the broker cannot be read."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(topic.name, partition) for partition in partitions])
+        return {spot.partition: end for spot, end in ends.items()}
+    finally:
+        await consumer.stop()
+
+
 async def _begin(
     consumer: AIOKafkaConsumer, spots: list[TopicPartition], *, since_us: int, next_offsets: dict[int, int]
 ) -> dict[TopicPartition, int]:

@@ -129,17 +129,26 @@ def build_app(
 
     async def tick() -> None:
         try:
-            await conductor.tick_forever()
-        except Exception as error:  # the process edge: whatever it is, a restart is the remedy
-            fail(error)
-            raise
+            await _or_fail(conductor.tick_forever(), fail)
         finally:
             await conductor.outbox.stop()
+
+    async def watch() -> None:
+        await _or_fail(conductor.watch_forever(), fail)
 
     app.on_partitions_assigned.connect(cast("Any", assigned))
     app.on_partitions_revoked.connect(cast("Any", revoked))
     app.task(tick)
+    app.task(watch)
     return app
+
+
+async def _or_fail(work: Awaitable[None], fail: Callable[[BaseException], None]) -> None:
+    try:
+        await work
+    except Exception as error:  # the process edge: whatever it is, a restart is the remedy
+        fail(error)
+        raise
 
 
 def _add_agent(
@@ -161,11 +170,7 @@ def _add_agent(
                 value=message.value or b"",
                 received_at_us=round(message.timestamp * 1e6),
             )
-            try:
-                await handler(record)
-            except Exception as error:  # the process edge: Faust would skip the message and go on
-                fail(error)
-                raise
+            await _or_fail(handler(record), fail)  # Faust by itself would skip the message and go on
 
     app.agent(source, name=f"{topic.name}-agent", concurrency=1)(deliver)
 
