@@ -211,7 +211,7 @@ class NodeStates(msgspec.Struct, frozen=True, kw_only=True):
     limit_import_kw: Floats
     """Effective instantaneous import limit after layers, quarter law and margin; None is unlimited."""
     limit_export_kw: Floats
-    """Likewise for export, a magnitude; negative where the quarter law demands import."""
+    """Likewise for export, a magnitude; negative where the margin asks for import."""
     headroom_import_kw: Floats
     headroom_export_kw: Floats
     quarter_import_kw: Floats
