@@ -1,50 +1,207 @@
-"""Where to look next for a price, given what is known on either side of it.
+"""What a held node knows of its price, and where it looks next.
 
 The give-way of a subtree grows with the price, so the price at which it gives way by what is needed lies between a
-*near* price (too little) and a *far* one (enough). Prices are (band, pressure) pairs in lexicographic order. First the
-band is found by halving, then within it the pressure: the give-way is piecewise linear there and, without limits below,
-concave, so Newton's tangent from either end stays on the near side and ends exactly on the right piece after a few
-steps. Every third step halves, which bounds the number of steps whatever the tree looks like.
+*low* price (too little) and a *high* one (enough). Prices are (band, pressure) pairs in lexicographic order. First the
+band is found by halving, then within it the pressure.
+
+Within a band the give-way is piecewise linear and, without limits below, concave. From the end that is closer the next
+try follows Newton's tangent; from the low end, where the tangent falls short, by twice what the curvature adds. So
+tries fall on alternate sides of the price, and the bracket shrinks from both.
 """
 
 import numpy as np
 
+from balancer.clearing import HELD_NEAR, SAME, Record
 from balancer.compiled import compiled
+from balancer.topology import Floats
+
+BEFORE, EXACT, BEYOND = -1, 0, 1
+"""Where a price lies, seen from the price tried: nearer to 0 or there; there for want of floats between; farther."""
+
+ROUNDING = 2e-16
+"""A sum of kW is not known better than this times itself."""
+
+HALVING = 8
+"""Each so many steps the bracket is halved, which bounds the steps whatever the tree looks like."""
+
+BracketRecord = np.dtype(
+    [
+        ("lies", np.int32),  # where the price lies, seen from the price tried before
+        ("folds", np.int32),  # whether it shrank enough to fold away what it decides
+        ("band", np.int32),  # the price to try; in the end the price
+        ("low_band", np.int32),  # the price is not nearer to 0 than low
+        ("high_band", np.int32),  # and not farther than high
+        ("tried_band", np.int32),  # the price tried before
+        ("past_low_band", np.int32),  # low and high at that time
+        ("past_high_band", np.int32),
+        ("pressure", np.float64),
+        ("low", np.float64),
+        ("low_given", np.float64),  # give-way there, kW; -inf: never tried
+        ("low_moving", np.float64),  # its slope there
+        ("high", np.float64),
+        ("high_given", np.float64),  # inf: never tried
+        ("high_moving", np.float64),
+        ("tried", np.float64),
+        ("past_low", np.float64),
+        ("past_high", np.float64),
+        ("folded", np.float64),  # width at the last folding
+    ],
+    align=True,
+)
+"""The search for the price of a held node."""
+
+
+@compiled
+def need_of(node: Record) -> float:
+    """By how much a held node must give way, kW."""
+    return float(node.near if node.held == HELD_NEAR else node.far)
+
+
+@compiled
+def tolerance_of(node: Record) -> float:
+    """How far its give-way may be off without being different, kW."""
+    return float(SAME * need_of(node) + ROUNDING * abs(node.rest))
+
+
+@compiled
+def open_bracket(bracket: Record, node: Record, ends: Floats, hidden_kw: float) -> None:
+    """Let a held node search between 0 and the end of the last band, where it gives way by `node.given`.
+
+    `node.moving` is all the weight below, `hidden_kw` what the limits below take out already at price 0. The first
+    price tried is what it would be without those limits, were the bounds of the assets spread evenly.
+    """
+    bracket.lies = BEYOND
+    bracket.band = bracket.low_band = 0
+    bracket.low = bracket.low_given = bracket.low_moving = 0.0
+    bracket.high_band = ends.size - 1
+    bracket.high = ends[bracket.high_band] * (1.0 + 1e-12)
+    bracket.high_given = node.given
+    bracket.high_moving = 0.0
+    bracket.folds = 0
+    bracket.folded = bracket.high
+    if ends.size > 1:
+        aim(bracket, node, 0)
+        return
+    reach_kw = node.given + hidden_kw
+    bracket.pressure = 0.5 * bracket.high
+    if reach_kw > 0.0:
+        steepness = max(node.moving * bracket.high / reach_kw, 1.0)
+        left = max(1.0 - (node.near + hidden_kw) / reach_kw, 0.0)
+        guess = bracket.high * (1.0 - left ** (1.0 / steepness))
+        if 0.0 < guess < bracket.high:
+            bracket.pressure = guess
+
+
+@compiled
+def judge(bracket: Record, node: Record, ends: Floats) -> None:
+    """Close in on the price: the node should give way by what it needs, and gave way by `node.given`."""
+    bracket.tried_band, bracket.tried = bracket.band, bracket.pressure
+    bracket.past_low_band, bracket.past_low = bracket.low_band, bracket.low
+    bracket.past_high_band, bracket.past_high = bracket.high_band, bracket.high
+    none_between = bracket.low_band == bracket.high_band and bracket.pressure >= bracket.high
+    if bracket.low_given >= need_of(node) or none_between:  # if low was enough, it was tried again
+        bracket.lies = EXACT
+    elif node.given >= need_of(node) - tolerance_of(node):
+        bracket.lies = BEFORE
+        lower_high(bracket, node, ends)
+    else:
+        bracket.lies = BEYOND
+        raise_low(bracket, node)
+
+
+@compiled
+def inherit(bracket: Record, node: Record, leader: Record, ends: Floats) -> None:
+    """Let a follower that is held from now on search in the part of its leader's past bracket that is left to it."""
+    bracket.tried_band, bracket.tried = leader.tried_band, leader.tried
+    bracket.past_low_band, bracket.past_low = leader.past_low_band, leader.past_low
+    bracket.past_high_band, bracket.past_high = leader.past_high_band, leader.past_high
+    bracket.low_band, bracket.low, bracket.low_moving = leader.past_low_band, leader.past_low, 0.0
+    bracket.low_given = 0.0 if bracket.low_band == 0 and bracket.low == 0.0 else -np.inf
+    bracket.high_band, bracket.high = leader.past_high_band, leader.past_high
+    bracket.high_given, bracket.high_moving = np.inf, 0.0
+    bracket.folded = np.inf
+    if node.held == HELD_NEAR:
+        bracket.lies = BEYOND
+        raise_low(bracket, node)
+    else:
+        bracket.lies = BEFORE
+        lower_high(bracket, node, ends)
+
+
+@compiled
+def raise_low(bracket: Record, node: Record) -> None:
+    """The price tried is not enough: the new near end of the bracket."""
+    bracket.low_band, bracket.low = bracket.tried_band, bracket.tried
+    bracket.low_given, bracket.low_moving = node.given, node.moving
+
+
+@compiled
+def lower_high(bracket: Record, node: Record, ends: Floats) -> None:
+    """The price tried is enough: the new far end of the bracket. The start of a band is the end of the one before."""
+    bracket.high_band, bracket.high = bracket.tried_band, bracket.tried
+    bracket.high_given, bracket.high_moving = node.given, node.moving
+    if bracket.tried == 0.0 and bracket.tried_band > 0:
+        bracket.high_band -= 1
+        while bracket.high_band > 0 and ends[bracket.high_band] == 0.0:  # nobody in this class can move
+            bracket.high_band -= 1
+        bracket.high = ends[bracket.high_band]
+        bracket.high_moving = 0.0
+
+
+@compiled
+def aim(bracket: Record, node: Record, step: int) -> None:
+    """The price to try next, and whether to fold on the way."""
+    bracket.band, bracket.pressure = next_price(
+        step, need_of(node),
+        bracket.low_band, bracket.low, bracket.low_given, bracket.low_moving,
+        bracket.high_band, bracket.high, bracket.high_given, bracket.high_moving,
+    )  # fmt: skip
+    bracket.folds = 0
+    if bracket.low_band == bracket.high_band and bracket.high - bracket.low < 0.5 * bracket.folded:
+        bracket.folds = 1
+        bracket.folded = bracket.high - bracket.low
+
+
+@compiled
+def read_price(bracket: Record, node: Record) -> None:
+    """All is decided between low and high: the price is where the line meets what is needed."""
+    bracket.band = bracket.low_band
+    if node.slope > 0.0 and bracket.low_band == bracket.high_band:
+        bracket.pressure = min(max((need_of(node) - node.fixed) / node.slope, bracket.low), bracket.high)
+    elif node.fixed >= need_of(node) - tolerance_of(node):
+        bracket.pressure = bracket.low
+    else:
+        bracket.band = bracket.high_band
+        bracket.pressure = bracket.high
 
 
 @compiled
 def next_price(
     step: int,
     need_kw: float,
-    near_band: int,
-    near: float,
-    near_kw: float,
-    near_moving: float,
-    far_band: int,
-    far: float,
-    far_kw: float,
-    far_moving: float,
+    low_band: int,
+    low: float,
+    low_kw: float,
+    low_moving: float,
+    high_band: int,
+    high: float,
+    high_kw: float,
+    high_moving: float,
 ) -> tuple[int, float]:
-    """A price between near and far (or far itself, if near's tangent says so).
-
-    `*_kw` is the give-way there, `*_moving` its slope; `far_kw` is NaN while nothing was tried there.
-    """
-    if near_kw >= need_kw:  # it was enough already, and nothing is to be done beyond
-        return near_band, near
-    if near_band < far_band:
-        return (near_band + far_band + 1) // 2, 0.0
-    guess = near
-    if step % 3 == 2:
-        guess = 0.5 * (near + far)
-    else:
-        if near_moving > 0.0:
-            guess = near + (need_kw - near_kw) / near_moving
-        if far_moving > 0.0 and not np.isnan(far_kw):
-            guess = max(guess, far - (far_kw - need_kw) / far_moving)
-        if guess >= far and np.isnan(far_kw):
-            return far_band, far
-        if not near < guess < far:
-            guess = 0.5 * (near + far)
-    if not near < guess < far:  # neighbours: no float lies between them
-        guess = far
-    return near_band, guess
+    """A price between low and high; high itself if no float lies between. `*_kw` is the give-way there, `*_moving` its slope."""
+    if low_kw >= need_kw:  # it was enough already, and nothing is to be done beyond
+        return low_band, low
+    if low_band < high_band:
+        return (low_band + high_band + 1) // 2, 0.0
+    guess = low
+    if step % HALVING < HALVING - 1:
+        short_kw, over_kw = need_kw - low_kw, high_kw - need_kw
+        if low_moving > 0.0 and (short_kw <= over_kw or high_moving <= 0.0):
+            tangent = short_kw / low_moving
+            bend = (low_moving - high_moving) / (high - low)
+            guess = low + tangent + max(bend, 0.0) * tangent * tangent / low_moving
+        elif high_moving > 0.0:
+            guess = high - over_kw / high_moving
+    if not low < guess < high:
+        guess = 0.5 * (low + high)
+    return low_band, guess if low < guess < high else high

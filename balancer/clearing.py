@@ -26,37 +26,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from balancer.compiled import compiled
-from balancer.response import deviation
+from balancer.response import press
 from balancer.topology import Floats, Ints
 
 FOLLOWS, HELD_NEAR, HELD_FAR = 0, 1, 2
 """A node follows the price above it, or is held at its near bound (met first when pressed) or at its far bound."""
+
+SAME = 1e-14
+"""Two sums that differ by less, relatively, are equal: some rounding errors of a sum of a few thousand terms."""
 
 NodeRecord = np.dtype(
     [
         ("parent", np.int32),
         ("side", np.int32),  # -1 its price is negative, its assets take less; 0 at rest; 1 they take more
         ("held", np.int32),
-        ("lies", np.int32),  # where its price lies, seen from the price tried (search)
+        ("leads", np.int32),  # the held node whose price it follows; itself if it is held
+        ("near", np.float64),  # give-way at which its near bound stops holding it, kW; <= 0: it does not hold it
+        ("far", np.float64),  # give-way at which its far bound begins to hold it, kW
+        ("fixed", np.float64),  # give-way of what is decided: fixed + slope * pressure, kW
+        ("slope", np.float64),
+        ("given", np.float64),  # give-way at the price tried, kW
+        ("moving", np.float64),  # its slope there: the weight that still moves
+        ("open_end", np.int32),  # its undecided assets are its first ones, up to here
+        ("open_children", np.int32),  # how many followers are undecided
+        ("banded", np.int32),  # whether its assets of other classes than the moving one are decided already
+        ("frozen", np.int32),  # its own assets are at a bound whatever the price (layers): -1 lowest, 1 highest
         ("lower", np.float64),  # hard bounds of the sum of its assets, kW
         ("upper", np.float64),
         ("rest", np.float64),  # that sum at price 0, kW; its children cut to their bounds, itself not
-        ("near", np.float64),  # give-way at which its near bound stops holding it, kW; <= 0: it does not hold it
-        ("far", np.float64),  # give-way at which its far bound begins to hold it, kW
-        ("fixed", np.float64),  # give-way of children that are held, kW
-        ("given", np.float64),  # give-way at the price tried, kW
-        ("moving", np.float64),  # its slope: the weight that still moves
-        ("band", np.int32),  # the price tried, in the end the price
-        ("low_band", np.int32),  # the price is not nearer to 0 than low
-        ("high_band", np.int32),  # and not farther than high
-        ("frozen", np.int32),  # its own assets are at a bound whatever the price (layers): -1 lowest, 1 highest
-        ("pressure", np.float64),
-        ("low", np.float64),
-        ("low_given", np.float64),
-        ("low_moving", np.float64),
-        ("high", np.float64),
-        ("high_given", np.float64),  # NaN: not tried yet
-        ("high_moving", np.float64),
+        ("pressure", np.float64),  # in the end, its price
+        ("band", np.int64),
     ],
     align=True,
 )
@@ -86,10 +85,11 @@ def take_sides(nodes: Records) -> None:
         under = node.lower - node.rest
         node.side = pressed
         node.held = FOLLOWS
-        if pressed >= 0 and over > 0.0:
+        met = SAME * abs(node.rest)
+        if pressed >= 0 and over > met:
             node.side = -1
             node.held = HELD_NEAR
-        elif pressed <= 0 and under > 0.0:
+        elif pressed <= 0 and under > met:
             node.side = 1
             node.held = HELD_NEAR
         node.near = over if node.side < 0 else under
@@ -105,34 +105,49 @@ def place(
     class_up: Ints,
     min_kw: Floats,
     max_kw: Floats,
-    target_kw: Floats,
+    aim_kw: Floats,
     power_kw: Floats,
-    node_power_kw: Floats,
 ) -> None:
-    """Each asset at the price of its node, kW; and each node's sum."""
+    """Each asset at the price of its node, kW. Neighbouring nodes of one price are set at once."""
+    v = 0
+    while v < nodes.size:
+        node = nodes[v]
+        begin = asset_start[v]
+        v += 1
+        while v < nodes.size and same_price(node, nodes[v]):
+            v += 1
+        here = slice(begin, asset_start[v])
+        if node.frozen != 0:
+            power_kw[here] = min_kw[here] if node.frozen < 0 else max_kw[here]
+        elif node.side == 0:
+            power_kw[here] = aim_kw[here]
+        else:
+            rank = class_down if node.side < 0 else class_up
+            press(
+                node.side, node.band, node.pressure, rank[here], weight[here],
+                min_kw[here], max_kw[here], aim_kw[here], power_kw[here],
+            )  # fmt: skip
+
+
+@compiled
+def same_price(one: Record, other: Record) -> bool:
+    """Whether two nodes press their assets alike."""
+    if one.frozen != other.frozen or one.side != other.side:
+        return False
+    return bool(one.band == other.band and one.pressure == other.pressure)
+
+
+@compiled
+def sum_nodes(nodes: Records, asset_start: Ints, power_kw: Floats, node_power_kw: Floats) -> None:
+    """The sum of the assets below each node, kW."""
     node_power_kw[:] = 0.0
     for v in range(nodes.size):
-        node = nodes[v]
-        total = 0.0
-        for i in range(asset_start[v], asset_start[v + 1]):
-            target = min(max(target_kw[i], min_kw[i]), max_kw[i])
-            if node.frozen != 0:
-                power = min_kw[i] if node.frozen < 0 else max_kw[i]
-            elif node.side < 0:
-                reach = target - min_kw[i]
-                given = deviation(class_down[i], node.band, weight[i] * node.pressure, reach)
-                power = target - given if given < reach else min_kw[i]
-            elif node.side > 0:
-                reach = max_kw[i] - target
-                given = deviation(class_up[i], node.band, weight[i] * node.pressure, reach)
-                power = target + given if given < reach else max_kw[i]
-            else:
-                power = target
-            power_kw[i] = power
-            total += power
-        node_power_kw[v] += total
-        if node.parent >= 0:
-            node_power_kw[node.parent] += node_power_kw[v]
+        total_kw = node_power_kw[v]
+        for i in range(np.uint64(asset_start[v]), np.uint64(asset_start[v + 1])):
+            total_kw += power_kw[i]
+        node_power_kw[v] = total_kw
+        if nodes[v].parent >= 0:
+            node_power_kw[nodes[v].parent] += total_kw
 
 
 @compiled

@@ -14,9 +14,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+REORDERED = {"reassoc", "nsz", "contract"}
+"""Sums may be taken in another order, the same at each run; NaN and infinity keep their meaning."""
+
+
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a loop over arrays to machine code at its first call. IEEE arithmetic, no reordering of sums."""
+    """Compile a loop over arrays to machine code at its first call, several elements at a time where it can be."""
     try:
-        return numba.njit(cache=True, error_model="numpy")(function)
+        return numba.njit(cache=True, error_model="numpy", fastmath=REORDERED)(function)
     except RuntimeError:  # numba found no folder it may write to
-        return numba.njit(error_model="numpy")(function)
+        return numba.njit(error_model="numpy", fastmath=REORDERED)(function)
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile into each caller: for steps of a hot loop that take arrays, whose passing costs more than the step."""
+    return numba.njit(error_model="numpy", fastmath=REORDERED, inline="always")(function)

@@ -72,20 +72,22 @@ def own_events(
     weight: Floats,
     order_down: Ints,
     order_up: Ints,
-    reach_down_kw: Floats,
-    reach_up_kw: Floats,
+    min_kw: Floats,
+    max_kw: Floats,
+    target_kw: Floats,
     events: Floats,
     top: int,
 ) -> int:
     """Where the assets of one node begin and stop moving, from row `top` of `events`: order, pressure, change of slope."""
     for i in range(begin, end):
-        if reach_down_kw[i] > 0.0:
-            events[top] = -(order_down[i] + 1.0), -reach_down_kw[i] / weight[i], weight[i]
+        target = min(max(target_kw[i], min_kw[i]), max_kw[i])
+        if target > min_kw[i]:
+            events[top] = -(order_down[i] + 1.0), -(target - min_kw[i]) / weight[i], weight[i]
             events[top + 1] = -(order_down[i] + 1.0), 0.0, -weight[i]
             top += 2
-        if reach_up_kw[i] > 0.0:
+        if target < max_kw[i]:
             events[top] = order_up[i] + 1.0, 0.0, weight[i]
-            events[top + 1] = order_up[i] + 1.0, reach_up_kw[i] / weight[i], -weight[i]
+            events[top + 1] = order_up[i] + 1.0, (max_kw[i] - target) / weight[i], -weight[i]
             top += 2
     return top
 
@@ -136,10 +138,10 @@ def merge_events(
     weight: Floats,
     order_down: Ints,
     order_up: Ints,
-    reach_down_kw: Floats,
-    reach_up_kw: Floats,
-    sum_min_kw: Floats,
-    sum_max_kw: Floats,
+    min_kw: Floats,
+    max_kw: Floats,
+    target_kw: Floats,
+    sums_kw: Floats,
     events: Floats,
 ) -> tuple[int, float]:
     """The events of the whole tree, bottom-up, each subtree cut at its bounds; and the value the curve starts at.
@@ -147,8 +149,8 @@ def merge_events(
     Those of a subtree lie together in `events` [4 * n_assets + 2 * n_nodes, 3], in post-order.
     """
     begin = np.zeros(nodes.size, dtype=np.int64)
-    low = sum_min_kw.copy()
-    high = sum_max_kw.copy()
+    low = sums_kw[0].copy()
+    high = sums_kw[1].copy()
     top = 0
     for v in range(nodes.size):
         node = nodes[v]
@@ -160,8 +162,9 @@ def merge_events(
                 weight,
                 order_down,
                 order_up,
-                reach_down_kw,
-                reach_up_kw,
+                min_kw,
+                max_kw,
+                target_kw,
                 events,
                 top,
             )

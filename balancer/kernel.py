@@ -11,11 +11,11 @@ from typing import Self
 
 import numpy as np
 
-from balancer import clearing, curve, layers, prepare
+from balancer import curve, layers, tick
+from balancer.bracket import BracketRecord
 from balancer.clearing import NodeRecord, Records
 from balancer.curve import FlexibilityCurve
 from balancer.model import InputError, Layer
-from balancer.search import search
 from balancer.topology import Floats, Ints, Topology
 
 
@@ -100,30 +100,26 @@ class Solver:
         self.topology = topology
         self._nodes: Records = np.zeros(n_nodes, dtype=NodeRecord)
         self._nodes["parent"] = topology.parent
-        self._active = np.zeros(n_nodes, dtype=np.int32)
-        self._reach_down_kw, self._reach_up_kw = np.zeros(n_assets), np.zeros(n_assets)
-        self._sum_min_kw, self._sum_max_kw, self._sum_target_kw = np.zeros((3, n_nodes))
-        self._end_down, self._end_up = np.zeros(topology.order_down.size), np.zeros(topology.order_up.size)
+        self._brackets: Records = np.zeros(n_nodes, dtype=BracketRecord)
         self._tree, self._limits, self._kinks = layers.plan(topology)
-        self._low_kw, self._high_kw = np.zeros((2, n_nodes))
-        self._power_kw, self._node_power_kw, self._node_price = np.zeros(n_assets), np.zeros(n_nodes), np.zeros(n_nodes)
+        self._node_weight = np.zeros(n_nodes)
+        np.add.at(self._node_weight, topology.asset_node, topology.weight)
+        self._aim_kw, self._share, self._power_kw = np.zeros(n_assets), np.zeros(n_assets), np.zeros(n_assets)
+        self._full, self._rank = np.zeros((2, n_assets)), np.zeros(n_assets, dtype=np.int32)
+        self._sums_kw, self._active = np.zeros((5, n_nodes)), np.zeros(n_nodes, dtype=np.int32)
+        self._end_down, self._end_up = np.zeros(topology.order_down.size), np.zeros(topology.order_up.size)
+        self._node_power_kw, self._node_price = np.zeros(n_nodes), np.zeros(n_nodes)
 
     def solve(self, state: State) -> Answer:
         """Clear one tick. Raises `InputError` only for numbers that mean nothing (NaN, crossed bounds)."""
         tree = self.topology
-        self._prepare(state)
-        self._resolve(state)
-        clearing.settle(self._nodes, self._sum_target_kw)
-        clearing.take_sides(self._nodes)
-        rounds = search(
-            self._nodes, self._active, tree.asset_start, tree.weight, tree.class_down, tree.class_up,
-            self._reach_down_kw, self._reach_up_kw, self._end_down, self._end_up,
+        self._bound(state)
+        rounds = tick.clear(
+            self._nodes, self._brackets, tree.asset_start, tree.weight, self._node_weight, tree.class_down, tree.class_up,
+            tree.order_down, tree.order_up, state.min_kw, state.max_kw, self._aim_kw, self._full, self._share,
+            self._rank, self._sums_kw, self._end_down, self._end_up, self._active,
+            self._power_kw, self._node_power_kw, self._node_price,
         )  # fmt: skip
-        clearing.place(
-            self._nodes, tree.asset_start, tree.weight, tree.class_down, tree.class_up,
-            state.min_kw, state.max_kw, state.target_kw, self._power_kw, self._node_power_kw,
-        )  # fmt: skip
-        clearing.quote(self._nodes, tree.order_down, tree.order_up, self._end_down, self._end_up, self._node_price)
         return Answer(tree, state, self._power_kw, self._node_power_kw, self._node_price, rounds)
 
     def flexibility_curve(self, state: State, *, most_points: int = 128) -> FlexibilityCurve:
@@ -132,46 +128,40 @@ class Solver:
         At most `most_points` points; the curve says how far off (kW) that makes it. Raises as `solve` does.
         """
         tree = self.topology
-        self._prepare(state)
-        self._resolve(state)
+        self._bound(state)
         events = np.zeros((4 * len(tree.asset_ids) + 2 * len(tree.node_ids) + 1, 3))
         count, start_kw = curve.merge_events(
             self._nodes, tree.first, tree.asset_start, tree.weight,
             tree.order_down[tree.class_down], tree.order_up[tree.class_up],
-            self._reach_down_kw, self._reach_up_kw, self._sum_min_kw, self._sum_max_kw, events[:-1],
+            state.min_kw, state.max_kw, state.target_kw, self._sums_kw, events[:-1],
         )  # fmt: skip
         return curve.draw(events, count, start_kw, most_points)
 
     def bounds(self, state: State) -> Bounds:
         """What each node's limits leave for the sum of its assets, contradictions resolved. Copies."""
-        self._prepare(state)
-        self._resolve(state)
+        self._bound(state)
         return Bounds(self._nodes["lower"].copy(), self._nodes["upper"].copy(), self._nodes["frozen"].copy())
 
-    def _prepare(self, state: State) -> None:
+    def _bound(self, state: State) -> None:
         tree = self.topology
-        bad = prepare.bound_nodes(
-            tree.limit_start, state.lower_kw, state.upper_kw, state.uncontrolled_kw, self._nodes
+        wrong = tick.bound(
+            self._nodes, self._tree, self._limits, tree.limit_start, tree.asset_start, tree.per_weight,
+            state.lower_kw, state.upper_kw, state.uncontrolled_kw, state.min_kw, state.max_kw, state.target_kw,
+            len(Layer), self._aim_kw, self._full, self._sums_kw, self._kinks, self._active,
         )  # fmt: skip
-        if bad >= 0:
-            raise InputError(f"limit of node {tree.limits[bad].node}", "bounds must be numbers, lower <= upper")
-        bad = prepare.measure_assets(
-            tree.asset_start, tree.weight, tree.class_down, tree.class_up,
-            state.min_kw, state.max_kw, state.target_kw, self._reach_down_kw, self._reach_up_kw,
-            self._sum_min_kw, self._sum_max_kw, self._sum_target_kw, self._end_down, self._end_up,
-        )  # fmt: skip
-        if bad >= 0:
-            raise InputError(f"asset {tree.asset_ids[bad]}", "min_kw <= max_kw and target_kw must be finite numbers")
+        if wrong:
+            raise unsound(tree, state)
 
-    def _resolve(self, state: State) -> None:
-        self._nodes["frozen"] = 0
-        if not layers.contradicts(self._nodes, self._sum_min_kw, self._sum_max_kw, self._low_kw, self._high_kw):
-            return
-        layers.list_limits(self._limits, state.lower_kw, state.upper_kw, state.uncontrolled_kw)
-        layers.resolve(
-            self._nodes, self._tree, self._limits, self.topology.limit_start, len(Layer),
-            self._sum_min_kw, self._sum_max_kw, self._sum_target_kw, self._kinks, self._active,
-        )  # fmt: skip
+
+def unsound(topology: Topology, state: State) -> InputError:
+    """Which limit or asset has numbers that cannot be computed with."""
+    ordered = (state.lower_kw <= state.upper_kw) & np.isfinite(state.uncontrolled_kw)
+    if not ordered.all():
+        limit = topology.limits[int(np.argmin(ordered))]
+        return InputError(f"limit of node {limit.node}", "bounds must be numbers, lower <= upper")
+    boxed = (state.min_kw <= state.max_kw) & np.isfinite(state.min_kw) & np.isfinite(state.max_kw)
+    asset = topology.asset_ids[int(np.argmin(boxed & np.isfinite(state.target_kw)))]
+    return InputError(f"asset {asset}", "min_kw <= max_kw and target_kw must be finite numbers")
 
 
 def solve(topology: Topology, state: State) -> Answer:

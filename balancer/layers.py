@@ -99,10 +99,11 @@ def crossed(low: float, high: float) -> bool:
 
 
 @compiled
-def contradicts(nodes: Records, sum_min_kw: Floats, sum_max_kw: Floats, low: Floats, high: Floats) -> bool:
-    """Whether the bounds of all nodes cannot be met at once. `low` and `high` [n_nodes] are scratch."""
-    low[:] = sum_min_kw
-    high[:] = sum_max_kw
+def contradicts(nodes: Records, sums_kw: Floats) -> bool:
+    """Whether the bounds of all nodes cannot be met at once. The last two rows of `sums_kw` are scratch."""
+    low, high = sums_kw[3], sums_kw[4]
+    low[:] = sums_kw[0]
+    high[:] = sums_kw[1]
     for v in range(nodes.size):
         node = nodes[v]
         least = max(low[v], node.lower)
@@ -122,9 +123,7 @@ def resolve(
     limits: Records,
     limit_start: Ints,
     n_layers: int,
-    sum_min_kw: Floats,
-    sum_max_kw: Floats,
-    sum_target_kw: Floats,
+    sums_kw: Floats,
     kinks: Floats,
     todo: Ints,
 ) -> None:
@@ -132,12 +131,13 @@ def resolve(
 
     `tree` [n_nodes], `limits` [n_limits] are what `plan` made; `kinks` [2, room], `todo` [n_nodes] are scratch.
     """
+    sum_min_kw, sum_max_kw, sum_aim_kw = sums_kw[0], sums_kw[1], sums_kw[2]
     for v in range(nodes.size):
         nodes[v].lower = -np.inf
         nodes[v].upper = np.inf
     for layer in range(n_layers):
         climb(nodes, tree, limits, limit_start, layer, sum_min_kw, sum_max_kw, kinks, todo)
-        descend(nodes, tree, limits, limit_start, layer, sum_min_kw, sum_max_kw, sum_target_kw)
+        descend(nodes, tree, limits, limit_start, layer, sum_min_kw, sum_max_kw, sum_aim_kw)
 
 
 @compiled
@@ -292,7 +292,7 @@ def descend(
     layer: int,
     sum_min_kw: Floats,
     sum_max_kw: Floats,
-    sum_target_kw: Floats,
+    sum_aim_kw: Floats,
 ) -> None:
     """Carry the prices down: at each limit and hard bound the price says on which side of it the sum stays."""
     for v in range(nodes.size - 1, -1, -1):
@@ -324,4 +324,4 @@ def descend(
         if price != 0 and node.frozen == 0:
             node.frozen = 1 if price > 0 else -1
             held = sum_max_kw[v] if price > 0 else sum_min_kw[v]
-            sum_min_kw[v] = sum_max_kw[v] = sum_target_kw[v] = held
+            sum_min_kw[v] = sum_max_kw[v] = sum_aim_kw[v] = held

@@ -1,6 +1,6 @@
 """What is known before any price: each node's hard bounds, and what its assets could do.
 
-One pass over the assets. Refuses what cannot be computed with (NaN, infinite or crossed boxes), by index.
+Says so when a number cannot be computed with: NaN, an infinite box, crossed bounds.
 """
 
 import numpy as np
@@ -11,70 +11,71 @@ from balancer.topology import Floats, Ints
 
 
 @compiled
-def bound_nodes(
-    limit_start: Ints,
-    lower_kw: Floats,
-    upper_kw: Floats,
-    uncontrolled_kw: Floats,
-    nodes: Records,
-) -> int:
+def bound_nodes(nodes: Records, limit_start: Ints, lower_kw: Floats, upper_kw: Floats, uncontrolled_kw: Floats) -> bool:
     """What the assets below each node may take in all: the tightest of its limits, less what each counts beside them.
 
-    Returns -1, or the index of a limit that is NaN or whose lower bound is above its upper.
+    False if a limit is NaN or its lower bound is above its upper.
     """
+    unsound = 0
     for v in range(nodes.size):
         low = -np.inf
         high = np.inf
         for k in range(limit_start[v], limit_start[v + 1]):
-            if not (lower_kw[k] <= upper_kw[k] and np.isfinite(uncontrolled_kw[k])):
-                return k
-            low = max(low, lower_kw[k] - uncontrolled_kw[k])
-            high = min(high, upper_kw[k] - uncontrolled_kw[k])
+            beside = uncontrolled_kw[k]
+            unsound += 0 if (lower_kw[k] <= upper_kw[k]) & (abs(beside) < np.inf) else 1
+            low = max(low, lower_kw[k] - beside)
+            high = min(high, upper_kw[k] - beside)
         nodes[v].lower = low
         nodes[v].upper = high
-    return -1
+        nodes[v].frozen = 0
+    return unsound == 0
 
 
 @compiled
 def measure_assets(
-    asset_start: Ints,
-    weight: Floats,
-    class_down: Ints,
-    class_up: Ints,
-    min_kw: Floats,
-    max_kw: Floats,
-    target_kw: Floats,
-    reach_down_kw: Floats,
-    reach_up_kw: Floats,
-    sum_min_kw: Floats,
-    sum_max_kw: Floats,
-    sum_target_kw: Floats,
-    end_down: Floats,
-    end_up: Floats,
-) -> int:
-    """Each asset's reach to either side of its target, the sums per node, and the pressure at which each band ends.
+    per_weight: Floats, min_kw: Floats, max_kw: Floats, target_kw: Floats, aim_kw: Floats, full: Floats
+) -> bool:
+    """Each asset's target within its box (`aim_kw`), and the pressures at which it hits its bounds (`full` [2, n_assets]).
 
-    A target outside its box counts at the nearest bound. Returns -1, or the index of an asset whose box is not a pair
-    of finite, ordered numbers or whose target is not a number.
+    False if a box is not a pair of finite, ordered numbers or a target is not a number.
     """
-    end_down[:] = 0.0
-    end_up[:] = 0.0
-    for v in range(sum_min_kw.size):
+    down, up = full[0], full[1]
+    unsound = 0
+    for i in range(min_kw.size):
+        low, high = min_kw[i], max_kw[i]
+        aim = min(max(target_kw[i], low), high)
+        aim_kw[i] = aim
+        down[i] = (aim - low) * per_weight[i]
+        up[i] = (high - aim) * per_weight[i]
+        ordered = (low <= high) & (abs(low) < np.inf) & (abs(high) < np.inf) & (abs(target_kw[i]) < np.inf)
+        unsound += 0 if ordered else 1
+    return unsound == 0
+
+
+@compiled
+def end_bands(full: Floats, rank: Ints, ends: Floats) -> None:
+    """R_k, the pressure at which the last asset of each class hits its bound."""
+    ends[:] = 0.0
+    if ends.size == 1:
+        end = 0.0
+        for i in range(full.size):
+            end = max(end, full[i])
+        ends[0] = end
+        return
+    for i in range(full.size):
+        if full[i] > ends[rank[i]]:  # noqa: PLR1730  seldom, so this is faster than a maximum
+            ends[rank[i]] = full[i]
+
+
+@compiled
+def sum_assets(asset_start: Ints, min_kw: Floats, max_kw: Floats, aim_kw: Floats, sums_kw: Floats) -> None:
+    """The sums per node of the boxes' lower and upper ends and of the targets: the first three rows of `sums_kw`."""
+    for v in range(sums_kw.shape[1]):
         low = high = aim = 0.0
-        for i in range(asset_start[v], asset_start[v + 1]):
-            if not (-np.inf < min_kw[i] <= max_kw[i] < np.inf and np.isfinite(target_kw[i])):
-                return i
-            target = min(max(target_kw[i], min_kw[i]), max_kw[i])
-            down = target - min_kw[i]
-            up = max_kw[i] - target
-            reach_down_kw[i] = down
-            reach_up_kw[i] = up
+        for i in range(np.uint64(asset_start[v]), np.uint64(asset_start[v + 1])):
             low += min_kw[i]
             high += max_kw[i]
-            aim += target
-            end_down[class_down[i]] = max(end_down[class_down[i]], down / weight[i])
-            end_up[class_up[i]] = max(end_up[class_up[i]], up / weight[i])
-        sum_min_kw[v] = low
-        sum_max_kw[v] = high
-        sum_target_kw[v] = aim
-    return -1
+            aim += aim_kw[i]
+        sums_kw[0, v] = low
+        sums_kw[1, v] = high
+        sums_kw[2, v] = aim

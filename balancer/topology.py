@@ -30,7 +30,7 @@ class Topology:
     | asset_start | [n_nodes + 1] | assets of node v are asset_start[v] .. asset_start[v + 1] - 1 |
     | limit_start | [n_nodes + 1] | the same for limits |
     | limit_layer | [n_limits] | `Layer` |
-    | weight | [n_assets] | share in a class |
+    | weight, per_weight | [n_assets] | share in a class, and 1 / weight |
     | class_down, class_up | [n_assets] | rank of the asset's order among the orders in use |
     | order_down, order_up | [n_classes] | the order of each rank |
     """
@@ -47,6 +47,7 @@ class Topology:
     limit_node: Ints
     limit_layer: Ints
     weight: Floats
+    per_weight: Floats
     class_down: Ints
     class_up: Ints
     order_down: Ints
@@ -72,6 +73,7 @@ def compile_topology(nodes: Sequence[Node], limits: Sequence[Limit], assets: Seq
     limits = sorted(limits, key=lambda limit: index[limit.node])
     asset_node = _ints([index[asset.node] for asset in assets])
     limit_node = _ints([index[limit.node] for limit in limits])
+    weight = np.array([asset.weight for asset in assets], dtype=np.float64)
     order_down, class_down = _ranks([asset.order_down for asset in assets])
     order_up, class_up = _ranks([asset.order_up for asset in assets])
     return Topology(
@@ -86,7 +88,8 @@ def compile_topology(nodes: Sequence[Node], limits: Sequence[Limit], assets: Seq
         limit_start=_starts(limit_node, len(order)),
         limit_node=limit_node,
         limit_layer=_ints([limit.layer for limit in limits]),
-        weight=np.array([asset.weight for asset in assets], dtype=np.float64),
+        weight=weight,
+        per_weight=1.0 / weight,
         class_down=class_down,
         class_up=class_up,
         order_down=order_down,

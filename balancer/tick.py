@@ -1,0 +1,89 @@
+"""One tick, step by step: what the compiled kernel does from the numbers of the moment to the setpoints.
+
+One call from Python for all of it, since a call costs as much as clearing a hundred assets. Nothing is allocated.
+"""
+
+from balancer.clearing import Records, place, quote, settle, sum_nodes, take_sides
+from balancer.compiled import compiled
+from balancer.layers import contradicts, list_limits, resolve
+from balancer.prepare import bound_nodes, end_bands, measure_assets, sum_assets
+from balancer.search import search
+from balancer.topology import Floats, Ints
+
+BAD_LIMIT, BAD_ASSET = -1, -2
+"""Returned instead of the number of rounds: numbers that cannot be computed with."""
+
+
+@compiled
+def bound(
+    nodes: Records,
+    tree: Records,
+    limits: Records,
+    limit_start: Ints,
+    asset_start: Ints,
+    per_weight: Floats,
+    lower_kw: Floats,
+    upper_kw: Floats,
+    uncontrolled_kw: Floats,
+    min_kw: Floats,
+    max_kw: Floats,
+    target_kw: Floats,
+    n_layers: int,
+    aim_kw: Floats,
+    full: Floats,
+    sums_kw: Floats,
+    kinks: Floats,
+    active: Ints,
+) -> int:
+    """The hard bounds of each node, contradictions resolved. Returns 0, or what is wrong.
+
+    `sums_kw` [5, n_nodes] becomes the sums of the boxes' lower and upper ends and of the targets; two rows are scratch.
+    """
+    if not bound_nodes(nodes, limit_start, lower_kw, upper_kw, uncontrolled_kw):
+        return BAD_LIMIT
+    if not measure_assets(per_weight, min_kw, max_kw, target_kw, aim_kw, full):
+        return BAD_ASSET
+    sum_assets(asset_start, min_kw, max_kw, aim_kw, sums_kw)
+    if contradicts(nodes, sums_kw):
+        list_limits(limits, lower_kw, upper_kw, uncontrolled_kw)
+        resolve(nodes, tree, limits, limit_start, n_layers, sums_kw, kinks, active)
+    return 0
+
+
+@compiled
+def clear(
+    nodes: Records,
+    brackets: Records,
+    asset_start: Ints,
+    weight: Floats,
+    node_weight: Floats,
+    class_down: Ints,
+    class_up: Ints,
+    order_down: Ints,
+    order_up: Ints,
+    min_kw: Floats,
+    max_kw: Floats,
+    aim_kw: Floats,
+    full: Floats,
+    share: Floats,
+    rank: Ints,
+    sums_kw: Floats,
+    end_down: Floats,
+    end_up: Floats,
+    active: Ints,
+    power_kw: Floats,
+    node_power_kw: Floats,
+    node_price: Floats,
+) -> int:
+    """The setpoints within the bounds. Returns the number of rounds."""
+    end_bands(full[0], class_down, end_down)
+    end_bands(full[1], class_up, end_up)
+    settle(nodes, sums_kw[2])
+    take_sides(nodes)
+    rounds = search(
+        nodes, brackets, full, share, rank, active, asset_start, weight, node_weight, class_down, class_up, sums_kw, end_down, end_up
+    )  # fmt: skip
+    place(nodes, asset_start, weight, class_down, class_up, min_kw, max_kw, aim_kw, power_kw)
+    sum_nodes(nodes, asset_start, power_kw, node_power_kw)
+    quote(nodes, order_down, order_up, end_down, end_up, node_price)
+    return rounds
