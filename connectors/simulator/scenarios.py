@@ -47,7 +47,7 @@ _TABLE: Final = (
         cars=datetime(2016, 5, 19, 4, 30, tzinfo=UTC),
         load_ratio=1.0,
         soc_first_ratio=0.995,
-        soc_last_ratio=0.94,
+        soc_last_ratio=0.96,
         cloud_depth_ratio=0.05,
         meaning="a sunny Sunday: the roofs make more than the park uses, so zero export binds: "
         "batteries charge first, PV is curtailed last",
