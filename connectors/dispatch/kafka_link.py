@@ -45,8 +45,6 @@ class FrameReader:
         self._inbox = inbox
         self._progress = progress
         self._stop = stop
-        self.reading = threading.Event()
-        """Set once the end of every partition was found: frames written from then on are seen."""
         self._thread = threading.Thread(target=self._run, name="frame reader", daemon=True)
         self._thread.start()
 
@@ -80,7 +78,6 @@ class FrameReader:
             consumer.assign(partitions)
             for partition, offset in consumer.end_offsets(partitions, timeout_ms=5_000).items():
                 consumer.seek(partition, offset)
-            self.reading.set()
             while not self._stop.is_set():
                 self._take(consumer.poll(timeout_ms=_POLL_MS))
         finally:

@@ -18,7 +18,7 @@ from connectors.dispatch.rules import LoopLease
 from connectors.dispatch.service import LeaseLoop
 from connectors.dispatch.simulator_driver import SimulatorDriver
 from hub.model import Hub
-from infra.health import Check, Health, fresh, fresh_after_grace, serve_http
+from infra.health import Health, fresh, fresh_after_grace, serve_http
 from infra.metrics import DispatchMetrics
 from infra.settings import Settings
 
@@ -64,7 +64,7 @@ def _run(settings: Settings, hub: Hub, *, stop: threading.Event, marks: MarksFil
         metrics=metrics,
         progress=progress,
     )
-    health = _health(progress, reader, valid_s=hub.timing.setpoint_valid_s, grid_loops=tuple(states))
+    health = _health(progress, valid_s=hub.timing.setpoint_valid_s, grid_loops=tuple(states))
     page = serve_http(settings.http_host, settings.http_port, metrics.registry, health) if settings.http_port else None
     _log.info("dispatch_started", hub=hub.id, assets=sum(len(state.rules) for state in states.values()))
     try:
@@ -111,9 +111,9 @@ def _check_alive(
         raise DispatchError(f"threads ended: {', '.join(dead)}")
 
 
-def _health(
-    progress: DispatchProgress, reader: FrameReader, *, valid_s: float, grid_loops: tuple[str, ...]
-) -> Callable[[], Health]:
+def _health(progress: DispatchProgress, *, valid_s: float, grid_loops: tuple[str, ...]) -> Callable[[], Health]:
+    """Stuck when the lease loop stands still; not doing its job when the broker or a loop's setpoints are silent."""
+
     def age_s(at_s: float | None) -> float | None:
         return None if at_s is None else time.monotonic() - at_s
 
@@ -126,8 +126,8 @@ def _health(
             fresh(f"setpoints {grid_loop}", age_s(progress.last_accepted_s.get(grid_loop)), max_age_s=valid_s)
             for grid_loop in grid_loops
         ]
-        end_found = Check("broker", reader.reading.is_set(), "end of the setpoint topic found, or not yet")
-        return Health(progress=(turn,), duty=(end_found, *setpoints))
+        polled = fresh("broker polled", age_s(progress.last_poll_s), max_age_s=_STUCK_S)
+        return Health(progress=(turn,), duty=(polled, *setpoints))
 
     return health
 
