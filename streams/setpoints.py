@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from balancer.kernel import Answer
+from balancer.rounding import round_to_steps
 from hub.model import PARK, AssetKind
 from streams.boxes import Boxes
 from streams.messages import Epoch, Reason, SetpointFrame
@@ -34,10 +35,11 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
     the sun would clip each brightening for a tick.
     """
     price = answer.price
+    rounded_kw = _rounded_kw(plant, answer)
     binding = binding_nodes(plant, answer.node_price, budget_binds=budget_binds)
     rows: list[tuple[float, str, str]] = []
     for i, asset in enumerate(plant.assets):
-        power_kw = round(float(answer.power_kw[i]) / GRAIN_KW) * GRAIN_KW
+        power_kw = round(float(rounded_kw[i]) / GRAIN_KW) * GRAIN_KW
         if not boxes.closed[i]:
             rows.append((asset.reversion_kw, Reason.FALLBACK, ""))
         elif boxes.idle[i]:
@@ -52,6 +54,19 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
             rows.append((power_kw, reason, ""))
     values, reasons, nodes = zip(*rows, strict=True) if rows else ((), (), ())
     return Decision(tuple(round(value, 2) + 0.0 for value in values), reasons, nodes)
+
+
+def _rounded_kw(plant: Plant, answer: Answer) -> Floats:
+    """[n_assets] What the devices can do of it, rounded to the side where the limit that binds has room."""
+    assets = plant.assets
+    return round_to_steps(
+        answer.power_kw,
+        answer.price,
+        step_kw=np.array([asset.step_kw for asset in assets]),
+        least_kw=np.array([asset.min_on_kw for asset in assets]),
+        min_kw=np.array([asset.min_kw for asset in assets]),
+        max_kw=np.array([asset.max_kw for asset in assets]),
+    )
 
 
 def binding_nodes(plant: Plant, node_price: Floats, *, budget_binds: bool) -> list[str]:
