@@ -56,12 +56,12 @@ _TABLE: Final = (
         name="winter-evening",
         begins=datetime(2016, 12, 13, 15, 0, tzinfo=UTC),
         cars=datetime(2016, 5, 31, 5, 0, tzinfo=UTC),
-        load_ratio=1.2,
+        load_ratio=1.15,
         soc_first_ratio=0.60,
         soc_last_ratio=0.80,
         cloud_depth_ratio=0.3,
-        meaning="a December evening, a fifth above the measured one, no sun, vans come home to charge: "
-        "import limits bind: chargers give way first, then batteries discharge",
+        meaning="a December evening, 15 % above the measured one, no sun, vans come home to charge: "
+        "import limits bind: chargers give way first, and batteries discharge where that is not enough",
     ),
     Scenario(
         name="cloudy",

@@ -5,12 +5,12 @@ import pytest
 
 from connectors.simulator.scenarios import SCENARIOS, ScenarioError, scenario_named
 from hub.model import Judged
-from tests.connectors.simulator.park_words import FREE, SECOND_US, by_kind, kinds_kw, node_kw
+from tests.connectors.simulator.park_words import FREE, SECOND_US, by_kind, node_kw
 
 
-def unbalanced(park, *, minutes):
-    """States of every second with all devices free; batteries rest."""
-    state, free_kw = park.start(), by_kind(park, **FREE)
+def unbalanced(park, *, minutes, **changes):
+    """States of every second with all devices free but the kinds in `changes`; batteries rest."""
+    state, free_kw = park.start(), by_kind(park, **FREE | changes)
     for _ in range(minutes * 60):
         state = park.step(state, free_kw, at_us=state.at_us + SECOND_US)
         yield state
@@ -32,24 +32,23 @@ def test_sunny_noon_would_export_all_the_time_and_batteries_alone_cannot_hold_it
     assert room_kwh < surplus_kw.mean() / 6 * 1.3
 
 
-def test_winter_evening_is_over_limits_and_more_than_chargers_alone_can_give(park_in, de_koumen):
+def over_quarter_limits(park, hub, **changes):
+    """Nodes whose quarter mean would be above their import limit."""
+    states = list(unbalanced(park, minutes=15, **changes))[30:]
+    return {
+        node
+        for node, limit in quarter_limits(hub).items()
+        if np.mean([node_kw(park, state, node) for state in states]) > limit.import_kw
+    }
+
+
+def test_winter_evening_is_over_limits_with_cars_and_in_places_without_any(park_in, de_koumen):
     park = park_in("winter-evening")
-    limits = quarter_limits(de_koumen)
-    states = list(unbalanced(park, minutes=15))[30:]
-    mean_kw = {node: np.mean([node_kw(park, state, node) for state in states]) for node in park.network.node_ids[:2]}
-    chargers_kw = np.mean([kinds_kw(park, state)["charger"] for state in states])
-    assert chargers_kw > 200
-    assert mean_kw["park"] > limits["park"].import_kw
-    assert mean_kw["group"] - chargers_kw > limits["group"].import_kw
-    loops = [
-        node for node in limits if node.startswith("lus-") and mean_of(park, states, node) > limits[node].import_kw
-    ]
-    assert "lus-3" in loops
-    assert len(loops) >= 2
-
-
-def mean_of(park, states, node):
-    return np.mean([node_kw(park, state, node) for state in states])
+    assert {"park", "group", "lus-1", "lus-3", "lus-4"} <= over_quarter_limits(park, de_koumen)
+    without_cars = over_quarter_limits(park, de_koumen, charger=0)
+    assert "lus-1" in without_cars
+    assert "lus-3" not in without_cars
+    assert "park" not in without_cars
 
 
 def test_cloudy_swings_across_zero_export_as_fast_as_the_margin_is_made_for(park_in, de_koumen):
