@@ -49,7 +49,7 @@ def better_exchange(problem: Problem, power_kw: np.ndarray, step_kw: float = 1e-
             step = min(step, high[up] - power_kw[up])
         if down is not None:
             step = min(step, power_kw[down] - low[down])
-        if up == down or step <= 1e-9:
+        if up == down or step <= 1e-4 * step_kw:  # a shorter step is lost in rounding
             continue
         moved = power_kw.copy()
         moved[[i for i in (up,) if i is not None]] += step
