@@ -7,6 +7,7 @@ seeking, no web server.
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -45,6 +46,8 @@ def run(settings: Settings, hub: Hub) -> None:
     Raises:
         WorkerFailedError: something failed that a restart may mend.
     """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # until Faust takes the signals over
     warm_up(hub)
     failures: list[BaseException] = []
 
