@@ -49,20 +49,16 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[
 
     An asset that is `idle`, told but not seen to follow, is counted at what it measures (R16).
     """
-    assets, point = plant.assets, plant.asset_point
-    folder_min_kw = np.array([asset.min_kw for asset in assets])
-    folder_max_kw = np.array([asset.max_kw for asset in assets])
-    home_kw = np.array([asset.reversion_kw for asset in assets])
-    rated_kw = np.array([asset.rated_kw for asset in assets])
-    kind = np.array([asset.kind for asset in assets])
-    wants = np.array([_WANTS[asset.kind] for asset in assets])
-    could_kw = np.where(kind == AssetKind.PV, state.power_kw[point] - PV_STEP_RATIO * rated_kw, folder_min_kw)
+    devices, point = plant.devices, plant.asset_point
+    kind = np.array([asset.kind for asset in plant.assets])
+    wants = np.array([_WANTS[asset.kind] for asset in plant.assets])
+    could_kw = np.where(kind == AssetKind.PV, state.power_kw[point] - PV_STEP_RATIO * devices.rated_kw, devices.min_kw)
     reported_min_kw = np.where(np.isnan(state.min_kw[point]), could_kw, state.min_kw[point])
-    reported_max_kw = np.where(np.isnan(state.max_kw[point]), folder_max_kw, state.max_kw[point])
-    measured_kw = np.clip(np.nan_to_num(state.power_kw[point]), folder_min_kw, folder_max_kw)
-    reach_kw = np.where(idle, 0.0, REACH_S * np.array([asset.ramp_kw_per_s for asset in assets]))
-    min_kw = _between(reported_min_kw, folder_min_kw, folder_max_kw)
-    max_kw = np.maximum(_between(reported_max_kw, folder_min_kw, folder_max_kw), min_kw)
+    reported_max_kw = np.where(np.isnan(state.max_kw[point]), devices.max_kw, state.max_kw[point])
+    measured_kw = np.clip(np.nan_to_num(state.power_kw[point]), devices.min_kw, devices.max_kw)
+    reach_kw = np.where(idle, 0.0, REACH_S * devices.ramp_kw_per_s)
+    min_kw = _between(reported_min_kw, devices.min_kw, devices.max_kw)
+    max_kw = np.maximum(_between(reported_max_kw, devices.min_kw, devices.max_kw), min_kw)
     min_kw, max_kw = (
         np.where(idle, measured_kw, _between(min_kw, measured_kw - reach_kw, measured_kw + reach_kw)),
         np.where(idle, measured_kw, _between(max_kw, measured_kw - reach_kw, measured_kw + reach_kw)),
@@ -70,9 +66,9 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[
     target_kw = np.where(wants == "min", min_kw, np.where(wants == "max", max_kw, np.clip(0.0, min_kw, max_kw)))
     closed = estimate.asset_fresh & estimate.feeders_fresh
     return Boxes(
-        min_kw=np.where(closed, min_kw, home_kw),
-        max_kw=np.where(closed, max_kw, home_kw),
-        target_kw=np.where(closed, target_kw, home_kw),
+        min_kw=np.where(closed, min_kw, devices.reversion_kw),
+        max_kw=np.where(closed, max_kw, devices.reversion_kw),
+        target_kw=np.where(closed, target_kw, devices.reversion_kw),
         closed=closed,
         idle=idle,
     )

@@ -75,11 +75,9 @@ def estimate(plant: Plant, state: PointState, memory: LoadMemory, *, now_us: int
     heard = (state.at_us != NEVER) & (age_s <= stale_after_s)
     asset_fresh = heard[plant.asset_point]
     measured_kw = state.power_kw[plant.asset_point]
-    least_kw = np.array([asset.min_kw for asset in plant.assets])
-    most_kw = np.array([asset.max_kw for asset in plant.assets])
     assets = Span(
-        low_kw=plant.per_connection(np.where(asset_fresh, measured_kw, least_kw)),
-        high_kw=plant.per_connection(np.where(asset_fresh, measured_kw, most_kw)),
+        low_kw=plant.per_connection(np.where(asset_fresh, measured_kw, plant.devices.min_kw)),
+        high_kw=plant.per_connection(np.where(asset_fresh, measured_kw, plant.devices.max_kw)),
     )
     meters = plant.meter[plant.connection_node]
     meter_fresh = heard[meters]

@@ -51,10 +51,9 @@ class Following:
         """Compare this tick's measurement with the last one and with what was told in between."""
         passed_s = max(now_us - self.seen_us, 0) / 1e6 if self.seen_us >= 0 else 0.0
         gap_kw = self._gap_kw(measured_kw)
-        could_kw = np.minimum(np.abs(self._gap_kw(self.seen_kw)), self._ramp_kw_per_s() * passed_s)
+        could_kw = np.minimum(np.abs(self._gap_kw(self.seen_kw)), self.plant.devices.ramp_kw_per_s * passed_s)
         moved_kw = (measured_kw - self.seen_kw) * np.sign(gap_kw)
-        rated_kw = np.array([asset.rated_kw for asset in self.plant.assets])
-        there = ~(np.abs(gap_kw) > np.maximum(TOLERANCE_RATIO * rated_kw, TOLERANCE_KW))
+        there = ~(np.abs(gap_kw) > np.maximum(TOLERANCE_RATIO * self.plant.devices.rated_kw, TOLERANCE_KW))
         stuck = ~there & (moved_kw < PROGRESS_RATIO * could_kw)
         self.idle_ticks = np.where(stuck, self.idle_ticks + 1, 0)
         self.seen_kw, self.seen_us = measured_kw.copy(), now_us
@@ -65,6 +64,3 @@ class Following:
         ceiling = np.array([bound == Bound.AT_MOST for bound in self.plant.asset_bound])
         floor = np.array([bound == Bound.AT_LEAST for bound in self.plant.asset_bound])
         return np.where(ceiling, np.minimum(gap_kw, 0.0), np.where(floor, np.maximum(gap_kw, 0.0), gap_kw))
-
-    def _ramp_kw_per_s(self) -> Floats:
-        return np.array([asset.ramp_kw_per_s for asset in self.plant.assets])

@@ -5,7 +5,7 @@ changes; what is measured lives in `streams.fold`, what follows from it in `stre
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -61,6 +61,24 @@ _BUDGET_BOUNDS: Final = tuple(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Devices:
+    """What the hub folder says of the assets, as arrays [n_assets]; fields as in `hub.model.Asset`."""
+
+    min_kw: Floats
+    max_kw: Floats
+    rated_kw: Floats
+    ramp_kw_per_s: Floats
+    reversion_kw: Floats
+    step_kw: Floats
+    min_on_kw: Floats
+
+    @classmethod
+    def of(cls, assets: Sequence[Asset]) -> "Devices":
+        """Lay the assets' figures out."""
+        return cls(**{f.name: np.array([getattr(asset, f.name) for asset in assets]) for f in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
     """One grid loop laid out.
 
@@ -84,6 +102,7 @@ class Plant:
     pair_node: Indices
     pair_connection: Indices
     assets: tuple[Asset, ...]
+    devices: Devices
     asset_point: Indices
     asset_connection: Indices
     asset_bound: tuple[Bound, ...]
@@ -134,6 +153,7 @@ def build_plant(hub: Hub, grid_loop: str) -> Plant:
         pair_node=_indices(above for above, _ in pairs),
         pair_connection=_indices(below for _, below in pairs),
         assets=assets,
+        devices=Devices.of(assets),
         asset_point=_indices(point[asset.id] for asset in assets),
         asset_connection=_indices(place[asset.ean] for asset in assets),
         asset_bound=tuple(_BOUND.get(asset.kind, Bound.AT_MOST) for asset in assets),

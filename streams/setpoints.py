@@ -58,14 +58,14 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
 
 def _rounded_kw(plant: Plant, answer: Answer) -> Floats:
     """[n_assets] What the devices can do of it, rounded to the side where the limit that binds has room."""
-    assets = plant.assets
+    devices = plant.devices
     return round_to_steps(
         answer.power_kw,
         answer.price,
-        step_kw=np.array([asset.step_kw for asset in assets]),
-        least_kw=np.array([asset.min_on_kw for asset in assets]),
-        min_kw=np.array([asset.min_kw for asset in assets]),
-        max_kw=np.array([asset.max_kw for asset in assets]),
+        step_kw=devices.step_kw,
+        least_kw=devices.min_on_kw,
+        min_kw=devices.min_kw,
+        max_kw=devices.max_kw,
     )
 
 
