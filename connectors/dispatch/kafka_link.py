@@ -45,6 +45,7 @@ class FrameReader:
         self._inbox = inbox
         self._progress = progress
         self._stop = stop
+        self._reachable = True
         self._thread = threading.Thread(target=self._run, name="frame reader", daemon=True)
         self._thread.start()
 
@@ -62,7 +63,9 @@ class FrameReader:
             try:
                 self._read()
             except KafkaError as error:
-                _log.warning("setpoints_unreachable", error=str(error), retry_s=_RETRY_S)
+                if self._reachable:
+                    _log.warning("setpoints_unreachable", error=str(error), retry_s=_RETRY_S)
+                self._reachable = False
                 self._stop.wait(_RETRY_S)
 
     def _read(self) -> None:
@@ -78,6 +81,8 @@ class FrameReader:
             consumer.assign(partitions)
             for partition, offset in consumer.end_offsets(partitions, timeout_ms=5_000).items():
                 consumer.seek(partition, offset)
+            _log.info("setpoints_read_from_their_end")
+            self._reachable = True
             while not self._stop.is_set():
                 self._take(consumer.poll(timeout_ms=_POLL_MS))
         finally:

@@ -32,6 +32,7 @@ class TelemetrySender:
         """Called in the producer's thread with a frame's grid loop and its number of readings."""
         self._producer: KafkaProducer | None = None
         self._not_before_s = 0.0
+        self._losing = False
 
     def send(self, frames: Mapping[str, TelemetryFrame]) -> None:
         """Publish the frames of one second, by grid loop; at the first that cannot be queued the rest is lost too."""
@@ -40,7 +41,17 @@ class TelemetrySender:
             for grid_loop, frame in frames.items():
                 self._queue(producer, grid_loop, frame=frame)
         except KafkaError as error:
-            _log.warning("telemetry_lost", error=str(error))
+            self._note_lost(str(error))
+        else:
+            self._note_lost(None)
+
+    def _note_lost(self, why: str | None) -> None:
+        """Say when losing frames begins and when it ends, not each second between."""
+        if why is not None and not self._losing:
+            _log.warning("telemetry_lost", error=why)
+        if why is None and self._losing:
+            _log.info("telemetry_sent_again")
+        self._losing = why is not None
 
     def _queue(self, producer: KafkaProducer, grid_loop: str, *, frame: TelemetryFrame) -> None:
         """Queue a frame under its grid loop's key; the `@station` key is the station's own."""
