@@ -80,7 +80,7 @@ class KafkaLog:
         except KafkaError as error:
             raise LogUnavailableError(f"cannot read: {error}") from error
         messages = [
-            Message(self._of[theirs], record.offset, record.key, record.value)
+            Message(self._of[theirs], record.offset, record.key, record.value, record.timestamp * 1000)
             for theirs, batch in records.items()
             for record in batch
         ]

@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 failure, 2 bad input, 3 not found, 4 a checked limit is brea
 import click
 
 from lusbalans.balance import balance
+from lusbalans.demo import demo
 from lusbalans.hub_commands import hub
 from lusbalans.roles import run
 from lusbalans.service_commands import db, topics
@@ -21,5 +22,5 @@ def main() -> None:
     """
 
 
-for command in (run, hub, balance, topics, db):
+for command in (demo, run, hub, balance, topics, db):
     main.add_command(command)

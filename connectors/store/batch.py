@@ -32,6 +32,8 @@ class Message:
     offset: int
     key: bytes | None
     value: bytes | None
+    appended_us: int = 0
+    """When the broker took it, by its clock; whole milliseconds."""
 
 
 @dataclass(slots=True)
