@@ -8,6 +8,7 @@ import click
 from lusbalans.balance import balance
 from lusbalans.demo import demo
 from lusbalans.hub_commands import hub
+from lusbalans.kernel_commands import warm_up
 from lusbalans.roles import run
 from lusbalans.service_commands import db, topics
 
@@ -22,5 +23,5 @@ def main() -> None:
     """
 
 
-for command in (demo, run, hub, balance, topics, db):
+for command in (demo, run, hub, balance, topics, db, warm_up):
     main.add_command(command)

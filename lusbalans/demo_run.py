@@ -19,7 +19,7 @@ from infra.services import Edition, Progress
 from infra.services.folder import FolderLock
 from infra.services.ports import free_port
 from infra.settings import Settings
-from lusbalans.children import Roles
+from lusbalans.children import Roles, compiling
 from lusbalans.environment import Environment, InterruptedStartError, start_environment
 from lusbalans.picture import Picture
 from streams.messages import LoopState, SetpointFrame, SetpointResult, TelemetryFrame
@@ -27,8 +27,6 @@ from streams.summary import Summary, SummaryFold
 
 SENDERS: Final = ("simulator", "worker", "dispatch")
 """Stopped first, so that the recorder can store the last of what they said."""
-
-RECORDER: Final = "recorder"
 
 FIRST_SETPOINT_S: Final = 120.0
 """A demo whose roles have run this long without a setpoint will not get one."""
@@ -76,16 +74,21 @@ def run_demo(plan: Plan, view: View, *, stop: threading.Event, on_progress: Prog
     began_us = _now_us()
     with (
         FolderLock(plan.data),
+        compiling(plan.hub_dir, plan.data, on_progress=on_progress) as compilation,
         _running_environment(plan, stop, on_progress) as environment,
         RunLog(environment.kafka.bootstrap, plan.hub.id) as log,
-        Roles(_settings(plan, environment), (*SENDERS, RECORDER), on_progress=on_progress) as roles,
+        Roles(_settings(plan, environment), on_progress=on_progress) as roles,
     ):
+        roles.start("simulator", "dispatch", "recorder")
+        on_progress("waiting for the compiled kernel (half a minute, the first time)")
+        compilation.wait(stop)
+        roles.start("worker")
         watch = _Watch(plan.hub, log, roles)
         watch.wait_for_setpoint(stop, on_progress)
         with view:
             watch.look(view, stop, duration_s=plan.duration_s)
         on_progress("stopping: roles, then broker and database")
-        roles.stop(SENDERS)
+        roles.stop(*SENDERS)
         ends = watch.read_to_the_end()
         rows = _rows_stored(environment.database.dsn, ends, since_us=began_us)
     first_us = watch.picture.first_setpoint_us
@@ -105,7 +108,7 @@ class _Watch:
     def wait_for_setpoint(self, stop: threading.Event, on_progress: Progress) -> None:
         """Tell who becomes ready, until something is balanced."""
         began_s = time.monotonic()
-        waiting, next_look_s = list(self._roles.roles.values()), began_s
+        waiting, next_look_s = list(self._roles.running.values()), began_s
         while self.picture.first_setpoint_us is None:
             if stop.is_set():
                 raise InterruptedStartError

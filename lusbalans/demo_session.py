@@ -1,7 +1,9 @@
 """The demo as its user meets it: progress, live table or lines, the summary, and one clear line when it cannot be."""
 
+import sys
 import time
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from rich.console import Console
@@ -11,7 +13,8 @@ from connectors.simulator.scenarios import ScenarioError, scenario_named
 from connectors.store.migrations import MigrationError
 from connectors.topic_admin import TopicsUnavailableError
 from hub.model import Hub
-from infra.services import Edition, ServiceError
+from infra.services import Edition, ServiceError, default_cache_folder
+from lusbalans.balance import use_kernel_cache
 from lusbalans.children import RoleDiedError
 from lusbalans.demo_run import NoSetpointError, Plan, View, run_demo
 from lusbalans.environment import InterruptedStartError
@@ -31,6 +34,10 @@ _FAILURES = (
     OutsideLogError,
 )
 """Each is one line already."""
+
+
+_WIDTH: Final = 120
+"""Columns of a summary that goes to a file."""
 
 
 def run_session(
@@ -60,6 +67,7 @@ def run_session(
 
     plan = Plan(hub=hub, hub_dir=hub_dir, scenario=scenario, edition=edition, data=data, duration_s=duration_s)
     say(f"{title}; everything is kept in {data}")
+    use_kernel_cache(default_cache_folder())
     with stop_on_interrupt() as stop:
         try:
             summary = run_demo(plan, view, stop=stop, on_progress=say)
@@ -79,7 +87,7 @@ def _tell(summary: Summary, err: Console, *, as_json: bool) -> int:
         print(msgspec.json.encode(summary).decode())  # noqa: T201 (the result)
         err.print(verdict(summary), highlight=False)
     else:
-        print_summary(summary, Console())
+        print_summary(summary, Console(width=None if sys.stdout.isatty() else _WIDTH))
     return LIMIT_BREACHED if summary.limits_breached else OK
 
 

@@ -91,21 +91,22 @@ def drawing(picture: Picture, title: str, *, rows: int, now_us: int) -> Group:
     )
     return Group(
         Text.assemble((title, "bold"), f"   {clock}   Ctrl-C stops everything"),
-        _node_table(picture.lines()),
+        _node_table(picture),
         _setpoint_table(picture, rows),
         Text(_counts(picture), style="dim"),
     )
 
 
-def _node_table(lines: list[NodeLine]) -> Table:
+def _node_table(picture: Picture) -> Table:
+    names = {grid_loop.id: f"{grid_loop.id} {grid_loop.name}" for grid_loop in picture.hub.grid_loops}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), caption_justify="left")
     table.add_column("kW (import +)")
     for name in ("power", "import limit", "room", "export limit", "room", "quarter so far", "projected"):
         table.add_column(name, justify="right")
     table.add_column("binds")
-    for line in lines:
+    for line in picture.lines():
         table.add_row(
-            line.node,
+            names.get(line.node, line.node),
             Text(kw(line.power_kw), style="bold"),
             kw(line.limit_import_kw),
             kw(line.headroom_import_kw),
@@ -128,9 +129,9 @@ def _state(line: NodeLine) -> Text:
 
 def _net(import_kw: float | None, export_kw: float | None) -> str:
     """Means of both registers; the export in brackets, where there is any."""
-    if import_kw is None:
-        return "-"
-    return kw(import_kw) if not export_kw else f"{kw(import_kw)} (-{kw(export_kw)})"
+    if export_kw is None or kw(export_kw) == "0":
+        return kw(import_kw)
+    return f"{kw(import_kw)} (-{kw(export_kw)})"
 
 
 def _setpoint_table(picture: Picture, rows: int) -> Table:

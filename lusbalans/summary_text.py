@@ -16,6 +16,9 @@ NEAREST: Final = 8
 """Limits in the table besides those of the park and those that were breached."""
 
 
+_WHEN: Final = {"quarter": "per quarter", "instant": "at once"}
+
+
 def print_summary(summary: Summary, console: Console) -> None:
     """Print it as tables."""
     console.print(Group(*_parts(summary)))
@@ -28,7 +31,7 @@ def verdict(summary: Summary) -> str:
     """
     if summary.limits_breached == 0:
         return f"no limit breached ({len(summary.limits)} watched)"
-    names = [f"{each.node} {each.direction} per {each.judged}" for each in summary.limits if each.breached]
+    names = [f"{each.node} {each.direction} {_WHEN[each.judged]}" for each in summary.limits if each.breached]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return f"BREACHED: {', '.join(names[:5])}{more}"
 
@@ -76,20 +79,20 @@ def _latency(latency: Latency) -> str:
 
 
 def _limits(summary: Summary) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="limits, the nearest", title_justify="left", title_style="")
-    table.add_column("node")
-    table.add_column("limit")
-    for name in ("kW", "highest quarter", "ratio", "highest reading", "ratio", "breached"):
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1), title="limits, the nearest", title_justify="left", title_style=""
+    )
+    for name in ("node", "limit"):
+        table.add_column(name, no_wrap=True)
+    for name in ("kW", "highest quarter", "highest reading", "breached"):
         table.add_column(name, justify="right")
     for each in nearest(summary.limits):
         table.add_row(
             each.node,
-            f"{each.direction} per {each.judged} [{each.layer}]".replace("[", r"\["),
+            f"{each.direction} {_WHEN[each.judged]}, {each.layer}",
             f"{each.limit_kw:,.0f}",
-            _kw(each.quarter_kw),
-            _ratio(each.quarter_ratio),
-            _kw(each.instant_kw),
-            _ratio(each.instant_ratio),
+            _height(each.quarter_kw, each.quarter_ratio),
+            _height(each.instant_kw, each.instant_ratio),
             _breach(each),
         )
     return table
@@ -113,9 +116,8 @@ def _breach(each: LimitFigures) -> str:
     return f"{each.quarters_breached} quarters" if each.judged == "quarter" else f"{each.over_s:.0f} s"
 
 
-def _kw(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.1f}"
-
-
-def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def _height(kw: float | None, ratio: float | None) -> str:
+    """A power and its part of the limit; a limit of zero has no parts."""
+    if kw is None:
+        return "-"
+    return f"{kw:,.1f}" if ratio is None else f"{kw:,.1f} = {ratio:.0%}"
