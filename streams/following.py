@@ -1,6 +1,6 @@
 """Whether assets do what they are told: a guard counts what is measured, not what was asked for (R16).
 
-An asset that does not move toward its setpoint for some ticks is counted at what it measures and asked on; it counts
+An asset that does not move toward its setpoint for some readings is counted at what it measures and asked on; it counts
 again as soon as it is seen to move. Judged one-sidedly: a charger that takes less than it may, and PV that makes less
 than it may, follow.
 """
@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.fold import NEVER
 from streams.messages import Bound
 from streams.plant import Floats, Plant
 
-PATIENCE_TICKS: Final = 4
+PATIENCE_READINGS: Final = 4
 """A setpoint reaches a device within a tick, its first movement shows in the next reading; two more for lateness."""
 
 TOLERANCE_RATIO: Final = 0.02
@@ -33,30 +34,33 @@ class Following:
     told_kw: Floats = field(init=False)
     """NaN before the first setpoint."""
     seen_kw: Floats = field(init=False)
-    seen_us: int = -1
-    idle_ticks: NDArray[np.int64] = field(init=False)
+    seen_us: NDArray[np.int64] = field(init=False)
+    idle_readings: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         n_assets = len(self.plant.assets)
         self.told_kw = np.full(n_assets, np.nan)
         self.seen_kw = np.full(n_assets, np.nan)
-        self.idle_ticks = np.zeros(n_assets, np.int64)
+        self.seen_us = np.full(n_assets, NEVER, np.int64)
+        self.idle_readings = np.zeros(n_assets, np.int64)
 
     @property
     def idle(self) -> NDArray[np.bool_]:
         """Assets that are counted as measured."""
-        return self.idle_ticks >= PATIENCE_TICKS
+        return self.idle_readings >= PATIENCE_READINGS
 
-    def observe(self, measured_kw: Floats, *, now_us: int) -> None:
-        """Compare this tick's measurement with the last one and with what was told in between."""
-        passed_s = max(now_us - self.seen_us, 0) / 1e6 if self.seen_us >= 0 else 0.0
+    def observe(self, measured_kw: Floats, *, measured_us: NDArray[np.int64]) -> None:
+        """Compare each new reading with the one before and with what was told; an old reading says nothing."""
+        new = measured_us > self.seen_us
+        passed_s = (measured_us - self.seen_us) / 1e6
         gap_kw = self._gap_kw(measured_kw)
         could_kw = np.minimum(np.abs(self._gap_kw(self.seen_kw)), self.plant.devices.ramp_kw_per_s * passed_s)
         moved_kw = (measured_kw - self.seen_kw) * np.sign(gap_kw)
         there = ~(np.abs(gap_kw) > np.maximum(TOLERANCE_RATIO * self.plant.devices.rated_kw, TOLERANCE_KW))
         stuck = ~there & (moved_kw < PROGRESS_RATIO * could_kw)
-        self.idle_ticks = np.where(stuck, self.idle_ticks + 1, 0)
-        self.seen_kw, self.seen_us = measured_kw.copy(), now_us
+        self.idle_readings = np.where(new, np.where(stuck, self.idle_readings + 1, 0), self.idle_readings)
+        self.seen_kw = np.where(new, measured_kw, self.seen_kw)
+        self.seen_us = np.where(new, measured_us, self.seen_us)
 
     def _gap_kw(self, power_kw: Floats) -> Floats:
         """How far the power is from what the setpoint asks, signed towards it; 0 on the side that is allowed."""

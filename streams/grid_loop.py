@@ -108,7 +108,8 @@ class GridLoop:
     def balance(self, *, tick: int, now_us: int) -> Cycle:
         """Phase 2: setpoints that keep the loop's limits and its budget."""
         known = self._look(now_us)
-        self._following.observe(self._points.power_kw[self.plant.asset_point], now_us=now_us)
+        at = self.plant.asset_point
+        self._following.observe(self._points.power_kw[at], measured_us=self._points.at_us[at])
         room = boxes(self.plant, self._points, known, idle=self._following.idle)
         budget = self.held.interval(now_us=now_us)
         bounds_kw = self._bounds_kw(known, budget)
