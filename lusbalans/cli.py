@@ -14,7 +14,7 @@ from lusbalans.service_commands import db, topics
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="lusbalans")
+@click.version_option(package_name="lusbalans", prog_name="lusbalans")
 def main() -> None:
     """Balance power on a business park in real time, grid loop by grid loop.
 

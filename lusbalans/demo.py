@@ -21,7 +21,14 @@ SHIPPED_HUB: Final = "de-koumen"
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), help="From the first setpoint; default: no end."
 )
-@click.option("--database", "edition", type=click.Choice(["postgresql", "timescaledb"]), default="postgresql")
+@click.option(
+    "--database",
+    "edition",
+    type=click.Choice(["postgresql", "timescaledb"]),
+    default="postgresql",
+    show_default=True,
+    help="TimescaleDB: the one installed, else unpacked without root from Debian packages.",
+)
 @click.option("--data", "data_dir", metavar="DIR", help="Messages, tables and logs; default: this user's data folder.")
 @click.option("--headless", is_flag=True, help="No live table: a line now and then.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON document on stdout.")
