@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from connectors.simulator.scenarios import DEFAULT, SCENARIOS
 from infra.services.folder import default_data_folder
 from lusbalans.surroundings import want_hub
 

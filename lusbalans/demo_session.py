@@ -9,7 +9,6 @@ import msgspec
 from rich.console import Console
 
 from connectors.kafka_log import LogUnavailableError, OutsideLogError
-from connectors.simulator.scenarios import ScenarioError, scenario_named
 from connectors.store.migrations import MigrationError
 from connectors.topic_admin import TopicsUnavailableError
 from hub.model import Hub
@@ -56,7 +55,8 @@ def run_session(
     Raises:
         CommandFailedError: with one line for the user.
     """
-    _require_simulated(hub, scenario)
+    if hub.profiles is None:
+        raise CommandFailedError(f"hub {hub.id} names no profiles: a demo needs them to simulate the park", BAD_INPUT)
     err = Console(stderr=True)
     began_s = time.monotonic()
     title = f"lusbalans demo: {hub.name}, {scenario}"
@@ -89,12 +89,3 @@ def _tell(summary: Summary, err: Console, *, as_json: bool) -> int:
     else:
         print_summary(summary, Console(width=None if sys.stdout.isatty() else _WIDTH))
     return LIMIT_BREACHED if summary.limits_breached else OK
-
-
-def _require_simulated(hub: Hub, scenario: str) -> None:
-    try:
-        scenario_named(scenario)
-    except ScenarioError as error:
-        raise CommandFailedError(str(error), BAD_INPUT) from error
-    if hub.profiles is None:
-        raise CommandFailedError(f"hub {hub.id} names no profiles: a demo needs them to simulate the park", BAD_INPUT)

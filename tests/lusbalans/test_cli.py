@@ -50,16 +50,17 @@ def test_the_module_is_the_command():
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(
-    ("arguments", "env", "code", "says"),
+    ("arguments", "env", "expected"),
     [
-        pytest.param((), {}, 2, "no hub folder: give --hub or set LUSBALANS_HUB_DIR", id="no hub"),
-        pytest.param(("--hub", "/nope"), {}, 3, "/nope: no such folder", id="hub is not there"),
-        pytest.param((), {"LUSBALANS_COLOUR": "1"}, 2, "colour", id="unknown setting"),
-        pytest.param((), {"LUSBALANS_INCARNATION": "one"}, 2, "incarnation", id="setting of the wrong kind"),
-        pytest.param(("--http-port", "70000"), {}, 2, "70000", id="no such port"),
+        pytest.param((), {}, (2, "no hub folder: give --hub or set LUSBALANS_HUB_DIR"), id="no hub"),
+        pytest.param(("--hub", "/nope"), {}, (3, "/nope: no such folder"), id="hub is not there"),
+        pytest.param((), {"LUSBALANS_COLOUR": "1"}, (2, "colour"), id="unknown setting"),
+        pytest.param((), {"LUSBALANS_INCARNATION": "one"}, (2, "incarnation"), id="setting of the wrong kind"),
+        pytest.param(("--http-port", "70000"), {}, (2, "70000"), id="no such port"),
     ],
 )
-def test_a_role_that_cannot_start_says_why(run, role, arguments, env, code, says):
+def test_a_role_that_cannot_start_says_why(run, role, arguments, env, expected):
+    code, says = expected
     failed = run("run", role, *arguments, **env)
     assert (failed.exit_code, failed.stdout) == (code, "")
     assert says in failed.stderr
@@ -78,7 +79,7 @@ def test_all_errors_of_a_hub_folder_are_told(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        pytest.param(("--scenario", "doomsday"), "no scenario 'doomsday': there are sunny-noon", id="scenario"),
+        pytest.param(("--scenario", "doomsday"), "doomsday", id="scenario"),
         pytest.param(("--minutes", "0"), "0", id="no time at all"),
         pytest.param(("--database", "oracle"), "oracle", id="database"),
     ],
