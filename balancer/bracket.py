@@ -2,7 +2,7 @@
 
 The give-way of a subtree grows with the price, so the price at which it gives way by what is needed lies between a
 *low* price (too little) and a *high* one (enough). Prices are (band, pressure) pairs in lexicographic order. First the
-band is found by halving, then within it the pressure.
+band is found, then within it the pressure.
 
 Within a band the give-way is piecewise linear and, without limits below, concave. From the end that is closer the next
 try follows Newton's tangent; from the low end, where the tangent falls short, by twice what the curvature adds. So
@@ -20,6 +20,9 @@ BEFORE, EXACT, BEYOND = -1, 0, 1
 
 ROUNDING = 2e-16
 """A sum of kW is not known better than this times itself."""
+
+OVERSHOOT = 1.1
+"""How far a try from the near end goes beyond the tangent. Measured: less leaves the far end where it is."""
 
 HALVING = 8
 """Each so many steps the bracket is halved, which bounds the steps whatever the tree looks like."""
@@ -64,32 +67,49 @@ def tolerance_of(node: Record) -> float:
 
 
 @compiled
-def open_bracket(bracket: Record, node: Record, ends: Floats, hidden_kw: float) -> None:
+def open_bracket(bracket: Record, node: Record, bands: Floats, hidden_kw: float) -> None:
     """Let a held node search between 0 and the end of the last band, where it gives way by `node.given`.
 
-    `node.moving` is all the weight below, `hidden_kw` what the limits below take out already at price 0. The first
-    price tried is what it would be without those limits, were the bounds of the assets spread evenly.
+    `node.moving` is all the weight below, `hidden_kw` what the limits below take out already at price 0.
     """
+    n_bands = bands.shape[1]
     bracket.lies = BEYOND
-    bracket.band = bracket.low_band = 0
+    bracket.low_band = 0
     bracket.low = bracket.low_given = bracket.low_moving = 0.0
-    bracket.high_band = ends.size - 1
-    bracket.high = ends[bracket.high_band] * (1.0 + 1e-12)
+    bracket.high_band = n_bands - 1
+    bracket.high = bands[0, n_bands - 1] * (1.0 + 1e-12)
     bracket.high_given = node.given
     bracket.high_moving = 0.0
     bracket.folds = 0
     bracket.folded = bracket.high
-    if ends.size > 1:
-        aim(bracket, node, 0)
-        return
-    reach_kw = node.given + hidden_kw
-    bracket.pressure = 0.5 * bracket.high
-    if reach_kw > 0.0:
-        steepness = max(node.moving * bracket.high / reach_kw, 1.0)
-        left = max(1.0 - (node.near + hidden_kw) / reach_kw, 0.0)
-        guess = bracket.high * (1.0 - left ** (1.0 / steepness))
-        if 0.0 < guess < bracket.high:
-            bracket.pressure = guess
+    if n_bands == 1:
+        reach_kw = node.given + hidden_kw
+        share = (node.near + hidden_kw) / reach_kw if reach_kw > 0.0 else 0.5
+        steepness = max(node.moving * bracket.high / reach_kw, 1.0) if reach_kw > 0.0 else 1.0
+        bracket.band, bracket.pressure = 0, first_guess(bracket.high, share, steepness)
+    else:
+        bracket.band, bracket.pressure = guess_band(bands, node.near / node.given if node.given > 0.0 else 0.5)
+
+
+@compiled
+def first_guess(end: float, share: float, steepness: float) -> float:
+    """The pressure at which a band that ends at `end` has given this share of its reach, were there no limits below.
+
+    The bounds of its assets are taken to be spread evenly; `steepness` is the slope at its start, relative.
+    """
+    guess = end * (1.0 - max(1.0 - share, 0.0) ** (1.0 / steepness))
+    return guess if 0.0 < guess < end else 0.5 * end
+
+
+@compiled
+def guess_band(bands: Floats, share: float) -> tuple[int, float]:
+    """The price at which all assets of the tree together, limits apart, give this share of their reach."""
+    left_kw = share * bands[1].sum()
+    for k in range(bands.shape[1]):
+        if left_kw < bands[1, k]:
+            return k, first_guess(bands[0, k], left_kw / bands[1, k], bands[2, k] * bands[0, k] / bands[1, k])
+        left_kw -= bands[1, k]
+    return bands.shape[1] - 1, 0.5 * bands[0, -1]
 
 
 @compiled
@@ -192,6 +212,13 @@ def next_price(
     if low_kw >= need_kw:  # it was enough already, and nothing is to be done beyond
         return low_band, low
     if low_band < high_band:
+        if step % HALVING == HALVING - 1:
+            return (low_band + high_band + 1) // 2, 0.0
+        if high_moving > 0.0:
+            tangent = high - (high_kw - need_kw) / high_moving
+            return high_band, tangent if 0.0 < tangent < high else 0.0
+        if low_moving > 0.0 and (need_kw - low_kw) < (high_kw - need_kw):
+            return low_band + 1, 0.0
         return (low_band + high_band + 1) // 2, 0.0
     guess = low
     if step % HALVING < HALVING - 1:
@@ -199,7 +226,7 @@ def next_price(
         if low_moving > 0.0 and (short_kw <= over_kw or high_moving <= 0.0):
             tangent = short_kw / low_moving
             bend = (low_moving - high_moving) / (high - low)
-            guess = low + tangent + max(bend, 0.0) * tangent * tangent / low_moving
+            guess = low + OVERSHOOT * tangent + max(bend, 0.0) * tangent * tangent / low_moving
         elif high_moving > 0.0:
             guess = high - over_kw / high_moving
     if not low < guess < high:

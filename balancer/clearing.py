@@ -65,6 +65,11 @@ Record = Any
 Records = NDArray[Any]
 
 
+def records(count: int, fields: np.dtype[Any]) -> Records:
+    """So many empty records, whose fields can be named in plain Python as in compiled code."""
+    return np.zeros(count, dtype=fields).view(np.recarray)
+
+
 @compiled
 def settle(nodes: Records, sum_target_kw: Floats) -> None:
     """Step 1: the sum of each node at price 0."""
@@ -76,8 +81,9 @@ def settle(nodes: Records, sum_target_kw: Floats) -> None:
 
 
 @compiled
-def take_sides(nodes: Records) -> None:
-    """Step 2: the side of each node, and after how much give-way its bounds hold it."""
+def take_sides(nodes: Records) -> tuple[int, int]:
+    """Step 2: the side of each node, and after how much give-way its bounds hold it. Counts the nodes of either side."""
+    downs = ups = 0
     for v in range(nodes.size - 1, -1, -1):
         node = nodes[v]
         pressed = nodes[node.parent].side if node.parent >= 0 else 0
@@ -94,6 +100,9 @@ def take_sides(nodes: Records) -> None:
             node.held = HELD_NEAR
         node.near = over if node.side < 0 else under
         node.far = -under if node.side < 0 else -over
+        downs += node.side < 0
+        ups += node.side > 0
+    return downs, ups
 
 
 @compiled
@@ -151,7 +160,9 @@ def sum_nodes(nodes: Records, asset_start: Ints, power_kw: Floats, node_power_kw
 
 
 @compiled
-def quote(nodes: Records, order_down: Ints, order_up: Ints, end_down: Floats, end_up: Floats, price: Floats) -> None:
+def quote(
+    nodes: Records, order_down: Ints, order_up: Ints, bands_down: Floats, bands_up: Floats, price: Floats
+) -> None:
     """Each node's price as one number, sign included: the order that moves + the part of its band that is used."""
     for v in range(nodes.size):
         node = nodes[v]
@@ -162,6 +173,5 @@ def quote(nodes: Records, order_down: Ints, order_up: Ints, end_down: Floats, en
             price[v] = 0.0
         else:
             orders = order_down if node.side < 0 else order_up
-            ends = end_down if node.side < 0 else end_up
-            end = ends[node.band]
+            end = bands_down[0, node.band] if node.side < 0 else bands_up[0, node.band]
             price[v] = node.side * (orders[node.band] + (min(node.pressure / end, 1.0) if end > 0.0 else 0.0))

@@ -27,12 +27,16 @@ def press(hits: Floats, share: Floats, begin: int, end: int, pressure: float) ->
 
 
 @inlined
-def press_bands(hits: Floats, share: Floats, rank: Ints, begin: int, end: int, band: int) -> tuple[float, float]:
-    """The same at the start of a band, when it is not known yet which class moves."""
+def press_bands(
+    hits: Floats, share: Floats, rank: Ints, begin: int, end: int, band: int, pressure: float
+) -> tuple[float, float]:
+    """The same where it is not known yet which class moves at the price sought."""
     given = moving = 0.0
     for i in range(np.uint64(begin), np.uint64(end)):
-        given += share[i] * hits[i] * np.float64(rank[i] < band)
-        moving += share[i] * np.float64((rank[i] == band) & (hits[i] > 0.0))
+        here = rank[i] == band
+        most = min(hits[i], pressure)
+        given += share[i] * (hits[i] * np.float64(rank[i] < band) + most * np.float64(here))
+        moving += share[i] * np.float64(here & (hits[i] > pressure))
     return given, moving
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from balancer import curve, layers, tick
 from balancer.bracket import BracketRecord
-from balancer.clearing import NodeRecord, Records
+from balancer.clearing import NodeRecord, Records, records
 from balancer.curve import FlexibilityCurve
 from balancer.model import InputError, Layer
 from balancer.topology import Floats, Ints, Topology
@@ -98,16 +98,19 @@ class Solver:
     def __init__(self, topology: Topology) -> None:
         n_nodes, n_assets = len(topology.node_ids), len(topology.asset_ids)
         self.topology = topology
-        self._nodes: Records = np.zeros(n_nodes, dtype=NodeRecord)
+        self._nodes: Records = records(n_nodes, NodeRecord)
         self._nodes["parent"] = topology.parent
-        self._brackets: Records = np.zeros(n_nodes, dtype=BracketRecord)
+        self._brackets: Records = records(n_nodes, BracketRecord)
         self._tree, self._limits, self._kinks = layers.plan(topology)
         self._node_weight = np.zeros(n_nodes)
         np.add.at(self._node_weight, topology.asset_node, topology.weight)
         self._aim_kw, self._share, self._power_kw = np.zeros(n_assets), np.zeros(n_assets), np.zeros(n_assets)
         self._full, self._rank = np.zeros((2, n_assets)), np.zeros(n_assets, dtype=np.int32)
         self._sums_kw, self._active = np.zeros((5, n_nodes)), np.zeros(n_nodes, dtype=np.int32)
-        self._end_down, self._end_up = np.zeros(topology.order_down.size), np.zeros(topology.order_up.size)
+        self._bands_down = np.zeros((3, topology.order_down.size))
+        self._bands_up = np.zeros((3, topology.order_up.size))
+        np.add.at(self._bands_down[2], topology.class_down, topology.weight)
+        np.add.at(self._bands_up[2], topology.class_up, topology.weight)
         self._node_power_kw, self._node_price = np.zeros(n_nodes), np.zeros(n_nodes)
 
     def solve(self, state: State) -> Answer:
@@ -117,7 +120,7 @@ class Solver:
         rounds = tick.clear(
             self._nodes, self._brackets, tree.asset_start, tree.weight, self._node_weight, tree.class_down, tree.class_up,
             tree.order_down, tree.order_up, state.min_kw, state.max_kw, self._aim_kw, self._full, self._share,
-            self._rank, self._sums_kw, self._end_down, self._end_up, self._active,
+            self._rank, self._sums_kw, self._bands_down, self._bands_up, self._active,
             self._power_kw, self._node_power_kw, self._node_price,
         )  # fmt: skip
         return Answer(tree, state, self._power_kw, self._node_power_kw, self._node_price, rounds)

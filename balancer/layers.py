@@ -16,7 +16,7 @@ Only subtrees below a contradiction are looked into: elsewhere the price is 0 an
 
 import numpy as np
 
-from balancer.clearing import Record, Records
+from balancer.clearing import Record, Records, records
 from balancer.compiled import compiled
 from balancer.kinks import ALWAYS, NEVER, add_list, bend, cap_list, lift_list, slope_at
 from balancer.topology import Floats, Ints, Topology
@@ -61,7 +61,7 @@ SAME = 1e-12
 def plan(topology: Topology) -> tuple[Records, Records, Floats]:
     """Records of nodes and limits, and room for the kinks: a chain shares one list, so there are as many as limits."""
     n_nodes = len(topology.node_ids)
-    tree: Records = np.zeros(n_nodes, dtype=LayerRecord)
+    tree = records(n_nodes, LayerRecord)
     tree["first"] = topology.first
     tree["heavy"] = -1
     tree["room"] = np.diff(topology.limit_start)
@@ -79,7 +79,7 @@ def plan(topology: Topology) -> tuple[Records, Records, Floats]:
         else:
             tree["slot"][v] = total
             total += tree["room"][v]
-    limits: Records = np.zeros(len(topology.limits), dtype=LimitRecord)
+    limits = records(len(topology.limits), LimitRecord)
     limits["layer"] = topology.limit_layer
     return tree, limits, np.zeros((2, total))
 
@@ -136,6 +136,8 @@ def resolve(
         nodes[v].lower = -np.inf
         nodes[v].upper = np.inf
     for layer in range(n_layers):
+        if not np.any(limits["layer"] == layer):
+            continue
         climb(nodes, tree, limits, limit_start, layer, sum_min_kw, sum_max_kw, kinks, todo)
         descend(nodes, tree, limits, limit_start, layer, sum_min_kw, sum_max_kw, sum_aim_kw)
 

@@ -53,16 +53,21 @@ def measure_assets(
 
 
 @compiled
-def end_bands(full: Floats, rank: Ints, ends: Floats) -> None:
-    """R_k, the pressure at which the last asset of each class hits its bound."""
-    ends[:] = 0.0
-    if ends.size == 1:
+def measure_bands(full: Floats, weight: Floats, rank: Ints, bands: Floats) -> None:
+    """Per class: R_k, the pressure at which its last asset hits its bound, and its reach, kW.
+
+    They become the first two rows of `bands` [3, n_classes]; the third is its weight, which does not change.
+    """
+    bands[:2] = 0.0
+    if bands.shape[1] == 1:
         end = 0.0
         for i in range(full.size):
             end = max(end, full[i])
-        ends[0] = end
+        bands[0, 0] = end
         return
+    ends, reach_kw = bands[0], bands[1]
     for i in range(full.size):
+        reach_kw[rank[i]] += full[i] * weight[i]
         if full[i] > ends[rank[i]]:  # noqa: PLR1730  seldom, so this is faster than a maximum
             ends[rank[i]] = full[i]
 

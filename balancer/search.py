@@ -46,8 +46,8 @@ def search(
     class_down: Ints,
     class_up: Ints,
     sums_kw: Floats,
-    end_down: Floats,
-    end_up: Floats,
+    bands_down: Floats,
+    bands_up: Floats,
 ) -> int:
     """Find the price of every node that has a side. Returns the number of rounds.
 
@@ -56,8 +56,8 @@ def search(
     becomes the undecided nodes, in post-order; `sums_kw` is what `sum_assets` made.
     """
     share[:] = weight
-    n_active = open_nodes(nodes, brackets, active, asset_start, node_weight, sums_kw, end_down, end_up)
-    if end_down.size > 1 or end_up.size > 1:
+    n_active = open_nodes(nodes, brackets, active, asset_start, node_weight, sums_kw, bands_down, bands_up)
+    if bands_down.shape[1] > 1 or bands_up.shape[1] > 1:
         for v in active[:n_active]:
             classes = class_down if nodes[v].side < 0 else class_up
             rank[asset_start[v] : asset_start[v + 1]] = classes[asset_start[v] : asset_start[v + 1]]
@@ -66,7 +66,7 @@ def search(
         n_active = sweep_up(nodes, brackets, full, share, rank, active[:n_active], asset_start)
         if n_active == 0 or step == MOST_ROUNDS:
             break
-        sweep_down(nodes, brackets, active[:n_active], step, end_down, end_up)
+        sweep_down(nodes, brackets, active[:n_active], step, bands_down, bands_up)
         step += 1
     for v in range(nodes.size - 1, -1, -1):
         node = nodes[v]
@@ -84,8 +84,8 @@ def open_nodes(
     asset_start: Ints,
     node_weight: Floats,
     sums_kw: Floats,
-    end_down: Floats,
-    end_up: Floats,
+    bands_down: Floats,
+    bands_up: Floats,
 ) -> int:
     """Everything that has a side is undecided, between price 0 and the end of the last band. Returns how many nodes."""
     for v in range(nodes.size):
@@ -104,8 +104,8 @@ def open_nodes(
             node.open_end = asset_start[v + 1]
             node.given += sums_kw[2, v] - sums_kw[0, v] if node.side < 0 else sums_kw[1, v] - sums_kw[2, v]
             node.moving += node_weight[v]
-        ends = end_down if node.side < 0 else end_up
-        node.banded = 1 if ends.size == 1 else 0
+        bands = bands_down if node.side < 0 else bands_up
+        node.banded = 1 if bands.shape[1] == 1 else 0
         hidden_kw = node.slope
         node.fixed = node.slope = 0.0
         if node.held == FOLLOWS:
@@ -114,7 +114,7 @@ def open_nodes(
             above.moving += node.moving
             above.slope += hidden_kw + max(node.near, 0.0)
         else:
-            open_bracket(brackets[v], node, ends, hidden_kw)
+            open_bracket(brackets[v], node, bands, hidden_kw)
     for j in range(count - 1, -1, -1):
         v = active[j]
         nodes[v].leads = v if nodes[v].held != FOLLOWS else nodes[nodes[v].parent].leads
@@ -152,7 +152,7 @@ def sweep_up(
 def gather(node: Record, leader: Record, hits: Floats, share: Floats, rank: Ints, begin: int) -> None:
     """Add what a node's own assets and all that is decided give way by to what its children passed on."""
     if leader.low_band < leader.high_band:
-        given, moving = press_bands(hits, share, rank, begin, node.open_end, leader.band)
+        given, moving = press_bands(hits, share, rank, begin, node.open_end, leader.band, leader.pressure)
     else:
         if node.banded == 0:
             fold_bands(node, leader, hits, share, rank, begin)
@@ -180,13 +180,15 @@ def pass_on(node: Record, leader: Record, above: Record, decided: bool) -> bool:
 
 
 @compiled
-def sweep_down(nodes: Records, brackets: Records, active: Ints, step: int, end_down: Floats, end_up: Floats) -> None:
+def sweep_down(
+    nodes: Records, brackets: Records, active: Ints, step: int, bands_down: Floats, bands_up: Floats
+) -> None:
     """Close in on each price; hold the followers whose own bound holds them; choose the next price to try."""
     for j in range(active.size - 1, -1, -1):
         v = active[j]
         node = nodes[v]
         bracket = brackets[v]
-        ends = end_down if node.side < 0 else end_up
+        ends = bands_down[0] if node.side < 0 else bands_up[0]
         if node.held != FOLLOWS:
             judge(bracket, node, ends)
         else:

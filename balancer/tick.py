@@ -6,7 +6,7 @@ One call from Python for all of it, since a call costs as much as clearing a hun
 from balancer.clearing import Records, place, quote, settle, sum_nodes, take_sides
 from balancer.compiled import compiled
 from balancer.layers import contradicts, list_limits, resolve
-from balancer.prepare import bound_nodes, end_bands, measure_assets, sum_assets
+from balancer.prepare import bound_nodes, measure_assets, measure_bands, sum_assets
 from balancer.search import search
 from balancer.topology import Floats, Ints
 
@@ -68,22 +68,24 @@ def clear(
     share: Floats,
     rank: Ints,
     sums_kw: Floats,
-    end_down: Floats,
-    end_up: Floats,
+    bands_down: Floats,
+    bands_up: Floats,
     active: Ints,
     power_kw: Floats,
     node_power_kw: Floats,
     node_price: Floats,
 ) -> int:
     """The setpoints within the bounds. Returns the number of rounds."""
-    end_bands(full[0], class_down, end_down)
-    end_bands(full[1], class_up, end_up)
     settle(nodes, sums_kw[2])
-    take_sides(nodes)
+    downs, ups = take_sides(nodes)
+    if downs:
+        measure_bands(full[0], weight, class_down, bands_down)
+    if ups:
+        measure_bands(full[1], weight, class_up, bands_up)
     rounds = search(
-        nodes, brackets, full, share, rank, active, asset_start, weight, node_weight, class_down, class_up, sums_kw, end_down, end_up
+        nodes, brackets, full, share, rank, active, asset_start, weight, node_weight, class_down, class_up, sums_kw, bands_down, bands_up
     )  # fmt: skip
     place(nodes, asset_start, weight, class_down, class_up, min_kw, max_kw, aim_kw, power_kw)
     sum_nodes(nodes, asset_start, power_kw, node_power_kw)
-    quote(nodes, order_down, order_up, end_down, end_up, node_price)
+    quote(nodes, order_down, order_up, bands_down, bands_up, node_price)
     return rounds
