@@ -8,7 +8,6 @@ from typing import Final
 import click
 
 from connectors.simulator.scenarios import DEFAULT, SCENARIOS
-from infra.services.folder import default_data_folder
 from lusbalans.surroundings import want_hub
 
 SHIPPED_HUB: Final = "de-koumen"
@@ -17,7 +16,11 @@ SHIPPED_HUB: Final = "de-koumen"
 @click.command()
 @click.option("--hub", "hub_dir", metavar="DIR", help="A hub folder with profiles; default: De Koumen, as shipped.")
 @click.option(
-    "--scenario", default="sunny-noon", show_default=True, metavar="NAME", help="What the park lives through."
+    "--scenario",
+    type=click.Choice(list(SCENARIOS)),
+    default=DEFAULT,
+    show_default=True,
+    help="What the park lives through (docs/how-to/demo.md).",
 )
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), help="From the first setpoint; default: no end."
@@ -52,6 +55,7 @@ def demo(
     Exit code 4: a limit was breached, by a quarter's mean, or by more than 1.02 times an instantaneous limit for over
     10 s.
     """
+    from infra.services import default_data_folder
     from lusbalans.demo_session import run_session
 
     folder = Path(hub_dir).expanduser() if hub_dir else Path(str(files("infra") / "hubs" / SHIPPED_HUB))
