@@ -223,7 +223,7 @@ class NodeStates(msgspec.Struct, frozen=True, kw_only=True):
     coverage_ratio: Floats
     """Share of the quarter so far that the meter covers."""
     binding: list[str]
-    """`import`, `export` or empty, with the layer: `import contract`."""
+    """`import` or `export` where the node's limit moves assets below it, else empty."""
     fresh: list[bool]
 
 

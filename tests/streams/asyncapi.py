@@ -15,12 +15,13 @@ from typing import Any, Final
 import msgspec
 import yaml
 
+from hub.model import STATION
 from streams import messages, topics
 
 PAGE: Final = Path(__file__).parents[2] / "docs/asyncapi.yaml"
 
 GRID_LOOP_KEY: Final = "`<hub>/<grid_loop>`"
-STATION_KEY: Final = f"`<hub>/{messages.STATION}`"
+STATION_KEY: Final = f"`<hub>/{STATION}`"
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,8 @@ def _dead_letter() -> dict[str, Any]:
                 "source_partition": text,
                 "source_offset": text,
                 "reason": {"type": "string", "enum": reasons},
-                "at_us": {"type": "string", "description": "When it was received."},
+                "at_us": {"type": "string", "description": "When the broker took it."},
+                "row": {"type": "string", "description": "The one bad reading; absent where the whole message is."},
             },
         },
         "contentType": "application/octet-stream",

@@ -11,7 +11,7 @@ from streams.topics import TOPICS
 from tests.streams.asyncapi import CHANNELS, PAGE, as_yaml, document
 
 PUBLISHED = yaml.safe_load(PAGE.read_text(encoding="utf-8"))
-NESTED = {messages.Epoch, messages.Curve, messages.NodeStates}
+NESTED = {messages.Epoch, messages.Curve, messages.NodeStates, messages.Violation}
 
 
 def test_the_page_is_what_the_code_writes_now():

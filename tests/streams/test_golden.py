@@ -26,6 +26,7 @@ from streams.messages import (
     SetpointFrame,
     SetpointResult,
     TelemetryFrame,
+    Violation,
 )
 
 FOLDER = Path(__file__).parents[1] / "golden/v1"
@@ -56,9 +57,15 @@ GOLDEN = {
         tick=1_782_900_000,
         epoch=EPOCH,
         issued_at_us=NOON_US + 20_000,
-        curve=Curve(price=[-2.0, -1.0, 0.5], power_kw=[-180.0, -80.5, 100.0]),
-        uncontrolled_kw=412.75,
-        uncontrolled_members_kw=390.5,
+        curve=Curve(
+            order=[-2, -1, 0, 1],
+            pressure=[-0.5, -0.25, 0.0, 0.75],
+            power_kw=[-180.0, -80.5, 0.0, 100.0],
+            error_kw=0.125,
+        ),
+        power_kw=420.5,
+        uncontrolled_low_kw=390.5,
+        uncontrolled_high_kw=412.75,
         acknowledged=17,
         acknowledged_epoch=Epoch(1, 42, 7299),
     ),
@@ -89,12 +96,12 @@ GOLDEN = {
             projected_import_kw=[405.0, None],
             projected_export_kw=[0.0, None],
             coverage_ratio=[1.0, 0.875],
-            binding=["export contract", ""],
+            binding=["export", ""],
             fresh=[True, False],
         ),
         missed_ticks=2,
         folded_until_us=NOON_US,
-        violations=["lus-1/a import 12.5 protection"],
+        violations=[Violation(node="lus-1/a", direction="import", kw=12.5, layer="protection")],
         mode="fallback",
     ),
     "setpoint-full": SetpointFrame(
