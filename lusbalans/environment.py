@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from connectors.store.migrations import migrate
 from connectors.topic_admin import ensure_topics
 from infra.services import DatabaseService, Edition, KafkaService, Progress, embedded_database, embedded_kafka
-from lusbalans.interrupt import signal_children
+from lusbalans.interrupt import own_children, signal_children
 
 _LOOK_S: Final = 0.1
 _GIVE_UP_S: Final = 5.0
@@ -47,6 +47,7 @@ def start_environment(folder: Path, edition: Edition, *, stop: threading.Event, 
         InterruptedStartError: `stop` was set.
     """
     abandoned = threading.Event()
+    others = {child.pid for child in own_children()}
 
     def unless_abandoned(text: str) -> None:
         if abandoned.is_set():
@@ -65,7 +66,7 @@ def start_environment(folder: Path, edition: Edition, *, stop: threading.Event, 
     failure = _wait_for((kafka, database), stop=stop)
     if failure is not None:
         abandoned.set()
-        _abandon((kafka, database))
+        _abandon((kafka, database), others=others)
         raise failure
     return Environment(kafka.result(), database.result())
 
@@ -108,13 +109,13 @@ def _wait_for(starting: Collection[Future[Any]], *, stop: threading.Event) -> Ba
             wait(pending, timeout=_LOOK_S)
 
 
-def _abandon(starting: Collection[Future[Any]]) -> None:
+def _abandon(starting: Collection[Future[Any]], *, others: Collection[int]) -> None:
     """Stop what has started, end the children of what is still starting; give up on what does not end then."""
     until_s = time.monotonic() + _GIVE_UP_S
     while not all(future.done() for future in starting) and time.monotonic() < until_s:
-        signal_children(signal.SIGTERM)
+        signal_children(signal.SIGTERM, but=others)
         wait(starting, timeout=_LOOK_S)
     for future in starting:
         if future.done() and future.exception() is None:
             future.result().stop()
-    signal_children(signal.SIGKILL)
+    signal_children(signal.SIGKILL, but=others)

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
@@ -35,8 +35,14 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def signal_children(number: signal.Signals) -> None:
-    """Signal every process that this one started and that still runs, those they started included."""
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            child.send_signal(number)
+def own_children() -> list[psutil.Process]:
+    """Every process that this one started and that still runs, those they started included."""
+    return psutil.Process().children(recursive=True)
+
+
+def signal_children(number: signal.Signals, *, but: Collection[int] = ()) -> None:
+    """Signal them, but for those process ids."""
+    for child in own_children():
+        if child.pid not in but:
+            with suppress(psutil.NoSuchProcess):
+                child.send_signal(number)

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.services
 
 ENDS_WITHIN_S = 240.0
 PV_KW = 2_667
-CHARGING_KW = 170
-"""Before the first setpoint chargers of De Koumen take their reversion value, 4.14 kW each, and batteries rest."""
+CHARGING_KW = 42
+"""Before the first setpoint chargers of De Koumen take their reversion value, 41.4 kW together, and batteries rest."""
 STOPS_WITHIN_S = 20.0
 
 
