@@ -9,8 +9,34 @@ from typing import Final
 
 import structlog
 
-_NOISY: Final = ("aiokafka", "kafka", "faust", "mode")
-"""Client libraries log thousands of lines in a broker outage; they speak from ERROR up only."""
+_LIBRARIES: Final = ("aiokafka", "kafka", "faust", "mode")
+"""Client libraries log thousands of lines in a broker outage; they speak from ERROR up only, and in turns."""
+
+QUIET_S: Final = 10.0
+"""A library's lines within this time of its last one are only counted."""
+
+
+class OneInAWhile(logging.Filter):
+    """Lets one line per client library through in a while; the next one says how many were held back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last_s: dict[str, float] = {}
+        self._held: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the line may pass; `record.created` is its time."""
+        library = record.name.partition(".")[0]
+        if library not in _LIBRARIES:
+            return True
+        if record.created - self._last_s.get(library, float("-inf")) < QUIET_S:
+            self._held[library] = self._held.get(library, 0) + 1
+            return False
+        self._last_s[library] = record.created
+        if held := self._held.pop(library, 0):
+            record.msg = f"{record.getMessage()} ({held} lines of {library} held back)"
+            record.args = ()
+        return True
 
 
 def configure_logs(*, role: str, level: str = "INFO", as_json: bool = False) -> None:
@@ -30,8 +56,10 @@ def configure_logs(*, role: str, level: str = "INFO", as_json: bool = False) -> 
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     structlog.contextvars.bind_contextvars(role=role)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(OneInAWhile())
     logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        handlers=[handler], level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    for name in _NOISY:
+    for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -35,6 +35,9 @@ SESSION_S: Final = 3.0
 HEARTBEAT_S: Final = 0.5
 COMMIT_S: Final = 1.0
 
+WATCH_S: Final = 1.0
+"""How often the event loop is looked after from outside."""
+
 
 class WorkerFailedError(RuntimeError):
     """A bug ended the worker; the process must be restarted, devices fall back by themselves meanwhile."""
@@ -179,10 +182,17 @@ def _add_agent(
 
 
 def _exit_when_stuck(conductor: Conductor) -> None:
-    """End the process when its event loop stands still: a supervisor starts another, devices fall back meanwhile."""
+    """End the process when its event loop stands still: a supervisor starts another, devices fall back meanwhile.
+
+    Where this thread stood still too, the whole process was stopped; its loop gets a chance to go on.
+    """
+    awake_s = resumed_s = time.monotonic()
     while True:
-        time.sleep(1.0)
+        time.sleep(WATCH_S)
+        slept_s, awake_s = time.monotonic() - awake_s, time.monotonic()
+        if slept_s > 2 * WATCH_S:
+            resumed_s = awake_s
         last_s = conductor.report.last_turn_s
-        if last_s is not None and time.monotonic() - last_s > 2 * STUCK_S:
-            _log.error("worker_stuck", last_turn_ago_s=round(time.monotonic() - last_s, 1))
+        if last_s is not None and awake_s - max(last_s, resumed_s) > 2 * STUCK_S:
+            _log.error("worker_stuck", last_turn_ago_s=round(awake_s - last_s, 1))
             os._exit(1)
