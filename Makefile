@@ -2,6 +2,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STRICT ?=
+# examples in docstrings; not the hub folders' own scripts, nor what runs when imported
+DOCTESTED := balancer hub streams connectors infra lusbalans --ignore=infra/hubs --ignore=lusbalans/__main__.py
 .DEFAULT_GOAL := help
 
 help: ## what each target does
@@ -18,11 +20,12 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: env ## start everything on this machine with a simulated park
 	$(BIN)/lusbalans demo
 
-check: env ## format, lint, types, imports, tests without services (every commit)
+check: env ## format, lint, types, imports, examples, tests without services (every commit)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q --doctest-modules $(DOCTESTED)
 	$(BIN)/python -m pytest -q -m 'not services'
 
 test: check ## check, and everything with services it starts itself
