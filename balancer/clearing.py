@@ -22,6 +22,7 @@ No interval is needed in full, only the price that arrives. It is found in three
 
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,8 +67,9 @@ Records = NDArray[Any]
 
 
 def records(count: int, fields: np.dtype[Any]) -> Records:
-    """So many empty records, whose fields can be named in plain Python as in compiled code."""
-    return np.zeros(count, dtype=fields).view(np.recarray)
+    """So many empty records. In plain Python their fields can be named only in this guise, which makes calls slow."""
+    empty = np.zeros(count, dtype=fields)
+    return empty.view(np.recarray) if numba.config.DISABLE_JIT else empty  # type: ignore[attr-defined]
 
 
 @compiled

@@ -40,6 +40,13 @@ class State:
     upper_kw: Floats
     uncontrolled_kw: Floats
 
+    def __post_init__(self) -> None:
+        """Raise `InputError` for arrays the compiled loops would misread: one kind of number, one piece of memory."""
+        for name in self.__slots__:
+            array = getattr(self, name)
+            if array.dtype != np.float64 or array.ndim != 1 or not array.flags.c_contiguous:
+                raise InputError(f"state {name}", "must be a contiguous array of float64 of one dimension")
+
     @classmethod
     def of(cls, topology: Topology) -> Self:
         """The state the topology's assets and limits were declared with."""
@@ -147,6 +154,10 @@ class Solver:
 
     def _bound(self, state: State) -> None:
         tree = self.topology
+        if not len(state.min_kw) == len(state.max_kw) == len(state.target_kw) == len(tree.asset_ids):
+            raise InputError("state", f"min_kw, max_kw and target_kw must have {len(tree.asset_ids)} elements")
+        if not len(state.lower_kw) == len(state.upper_kw) == len(state.uncontrolled_kw) == len(tree.limits):
+            raise InputError("state", f"lower_kw, upper_kw and uncontrolled_kw must have {len(tree.limits)} elements")
         wrong = tick.bound(
             self._nodes, self._tree, self._limits, tree.limit_start, tree.asset_start, tree.per_weight,
             state.lower_kw, state.upper_kw, state.uncontrolled_kw, state.min_kw, state.max_kw, state.target_kw,

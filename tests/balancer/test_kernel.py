@@ -1,6 +1,7 @@
 """The kernel in words: what a person expects of it, and that there is always an answer."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,6 +135,22 @@ def test_numbers_that_mean_nothing_are_refused_by_name(array, value, element):
     topology = compile_topology(PARK, [Limit("park", 100)], CHARGERS)
     with pytest.raises(InputError, match=element):
         solve(topology, spoil(State.of(topology), array, value))
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"min_kw": np.zeros(2)}, "state: min_kw, max_kw and target_kw must have 3"),
+        ({"lower_kw": np.zeros(2)}, "state: lower_kw, upper_kw and uncontrolled_kw must have 1"),
+        ({"max_kw": np.zeros(3, dtype=np.float32)}, "state max_kw: must be a contiguous array of float64"),
+        ({"max_kw": np.zeros(6)[::2]}, "state max_kw: must be a contiguous array of float64"),
+    ],
+    ids=["assets", "limits", "float32", "strided"],
+)
+def test_arrays_that_do_not_fit_the_topology_are_refused(changed, rule):
+    topology = compile_topology(PARK, [Limit("park", 100)], CHARGERS)
+    with pytest.raises(InputError, match=rule):
+        solve(topology, replace(State.of(topology), **changed))
 
 
 def random_states(count):

@@ -79,7 +79,7 @@ def exactness() -> Iterator[Figure]:
         topology, state = park(10_000, seed=seed)
         answer = Solver(topology).solve(state)
         over_kw, under_kw = excess(answer)
-        scale_kw = rating_below_kw(answer)[topology.limit_node]
+        scale_kw = np.maximum(rating_below_kw(answer)[topology.limit_node], 1e-9)  # a node without assets
         worst_kw = max(worst_kw, float(np.max(np.maximum(over_kw, under_kw) / scale_kw)))
         mine, theirs = cost(topology, state, answer.power_kw), cost(topology, state, Baseline(topology, state).solve())
         worst_cost = max(worst_cost, mine / theirs - 1.0)
@@ -139,8 +139,9 @@ def many_loops() -> Iterator[Figure]:
 def allocation() -> Iterator[Figure]:
     """Bytes still held after a tick, and at most during it, beside the answer's header."""
     run = kernel_run(*park(10_000))
-    run()
     tracemalloc.start()
+    for _ in range(10):
+        run()
     before = tracemalloc.get_traced_memory()[0]
     run()
     after, peak = tracemalloc.get_traced_memory()
