@@ -59,6 +59,19 @@ class KafkaLog:
             raise LogUnavailableError(f"cannot ask for offsets: {error}") from error
         return {mine: (begins[theirs], ends[theirs]) for theirs, mine in self._of.items()}
 
+    def offsets_since(self, at_us: int, topic: str) -> dict[LogPartition, int]:
+        """First offset the broker took at `at_us` or later, per partition of a topic; one without any is left out.
+
+        Raises:
+            LogUnavailableError: the broker does not answer.
+        """
+        at_ms = {theirs: at_us // 1000 for theirs, mine in self._of.items() if mine.topic == topic}
+        try:
+            found = self._consumer.offsets_for_times(at_ms)
+        except KafkaError as error:
+            raise LogUnavailableError(f"cannot ask for offsets: {error}") from error
+        return {self._of[theirs]: each.offset for theirs, each in found.items() if each is not None}
+
     def seek(self, positions: Mapping[LogPartition, int]) -> None:
         """Read on from these offsets."""
         for theirs, mine in self._of.items():

@@ -33,19 +33,22 @@ class Happened:
     grid_loop: str
     message: TelemetryFrame | LoopState | SetpointFrame | SetpointResult
     appended_us: int
+    before: bool = False
+    """Telemetry of the open quarter from before the log was opened."""
 
 
 class RunLog:
-    """The recorded topics of one hub, from the moment of construction on.
+    """The recorded topics of one hub, from the moment of construction on; telemetry from `since_us` on, marked.
 
     Raises:
         LogUnavailableError: no broker, or a topic is missing.
     """
 
-    def __init__(self, bootstrap: str, hub_id: str) -> None:
+    def __init__(self, bootstrap: str, hub_id: str, *, since_us: int) -> None:
         self._prefix = key_of(hub_id, "").decode()
         self._log: KafkaLog = open_log(bootstrap, RECORDED_TOPICS, client_id=_CLIENT_ID)
-        self._next = {partition: end for partition, (_, end) in self._log.bounds().items()}
+        self._opened = self.ends()
+        self._next = self._opened | self._log.offsets_since(since_us, TELEMETRY.name)
         self._log.seek(self._next)
         self._log.resume()
 
@@ -84,7 +87,8 @@ class RunLog:
                 key = message.key.decode()
                 decoded = _DECODERS[message.partition.topic](message.value)
                 if key.startswith(self._prefix) and not isinstance(decoded, Rejected):
-                    yield Happened(key.removeprefix(self._prefix), decoded, message.appended_us)
+                    before = message.offset < self._opened[message.partition]
+                    yield Happened(key.removeprefix(self._prefix), decoded, message.appended_us, before)
 
     def __enter__(self) -> Self:
         return self

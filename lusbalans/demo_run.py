@@ -11,10 +11,11 @@ from typing import Final, Protocol, Self
 import msgspec
 import psycopg
 
-from connectors.run_log import RunLog
+from connectors.run_log import Happened, RunLog
 from connectors.store.offsets import LogPartition
 from connectors.store.row_counts import count_rows, is_stored
 from hub.model import Hub
+from hub.quarters import quarter_start_us
 from infra.services import Edition, Progress
 from infra.services.folder import FolderLock
 from infra.services.ports import free_port
@@ -30,6 +31,9 @@ SENDERS: Final = ("simulator", "worker", "dispatch")
 
 FIRST_SETPOINT_S: Final = 120.0
 """A demo whose roles have run this long without a setpoint will not get one."""
+
+_EARLY_US: Final = 10_000_000
+"""The quarter that is open is judged with what an earlier run said in it, from a little before its start."""
 
 _LOOK_S: Final = 0.2
 _READY_EVERY_S: Final = 0.5
@@ -76,7 +80,7 @@ def run_demo(plan: Plan, view: View, *, stop: threading.Event, on_progress: Prog
         FolderLock(plan.data),
         compiling(plan.hub_dir, plan.data, on_progress=on_progress) as compilation,
         _running_environment(plan, stop, on_progress) as environment,
-        RunLog(environment.kafka.bootstrap, plan.hub.id) as log,
+        RunLog(environment.kafka.bootstrap, plan.hub.id, since_us=quarter_start_us(began_us) - _EARLY_US) as log,
         Roles(_settings(plan, environment), on_progress=on_progress) as roles,
     ):
         roles.start("simulator", "dispatch", "recorder")
@@ -122,7 +126,7 @@ class _Watch:
                     waiting.remove(role)
                     on_progress(f"{role.name} is ready")
             self._read()
-        on_progress(f"first setpoint {time.monotonic() - began_s:.0f} s after the roles were started")
+        on_progress("first setpoint")
 
     def look(self, view: View, stop: threading.Event, *, duration_s: float | None) -> None:
         """Show what happens until the time is over or somebody stops it."""
@@ -145,16 +149,23 @@ class _Watch:
 
     def _take(self) -> None:
         for happened in self._log.poll(_LOOK_S):
-            self.picture.take(happened)
-            match happened.message:
-                case TelemetryFrame() as frame:
-                    self.fold.take_telemetry(happened.grid_loop, frame, received_at_us=happened.appended_us)
-                case LoopState() as state:
-                    self.fold.take_state(state)
-                case SetpointFrame() as setpoints:
-                    self.fold.take_setpoints(setpoints, appended_us=happened.appended_us)
-                case SetpointResult() as result:
-                    self.fold.take_result(result)
+            if not happened.before:
+                self.picture.take(happened)
+            self._sum_up(happened)
+
+    def _sum_up(self, happened: Happened) -> None:
+        fold, appended_us = self.fold, happened.appended_us
+        match happened.message:
+            case TelemetryFrame() as frame if happened.before:
+                fold.remember_telemetry(happened.grid_loop, frame, received_at_us=appended_us)
+            case TelemetryFrame() as frame:
+                fold.take_telemetry(happened.grid_loop, frame, received_at_us=appended_us)
+            case LoopState() as state:
+                fold.take_state(state)
+            case SetpointFrame() as setpoints:
+                fold.take_setpoints(setpoints, appended_us=appended_us)
+            case SetpointResult() as result:
+                fold.take_result(result)
 
 
 @contextmanager

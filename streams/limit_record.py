@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.model import Judged, Measured, NodeLimit
-from hub.quarter_figures import BOUNDARY_GAP_US, QuarterFigures, RegisterEdges, quarter_figures
+from hub.quarter_figures import QuarterFigures, RegisterEdges, quarter_figures
 from hub.quarters import QUARTER_US, RegisterReading, quarter_start_us
 from hub.tree import Tree
 
@@ -29,6 +29,12 @@ OVER_S: Final = 10.0
 
 LEAST_COVERED_S: Final = 60.0
 """Of a quarter that was not seen whole: below this a mean says more about a moment than about the quarter."""
+
+OPEN_RATIO: Final = 1.02
+"""A quarter that is not over can still be made good: only this much above its limit is it breached."""
+
+_SILENCE_US: Final = 5_000_000
+"""After a longer one a sum of meters goes by their registers; before, by power, which counts less than whole Wh."""
 
 _GRAIN_WH: Final = 1
 """Registers count whole watt-hours: a difference of one may be rounding."""
@@ -103,6 +109,8 @@ class LimitRecord:
         self._summed_wh = np.zeros((n_nodes, 2))
         self._edges: list[tuple[RegisterEdges, RegisterEdges] | None] = [None] * n_nodes
         self._last_us = NEVER
+        self._last_net_wh = np.full(n_nodes, np.nan)
+        self._began = False
 
     def take(self, at_us: int, power_kw: Floats, register_wh: Ints) -> None:
         """Take one gateway's readings of one instant; an instant that is not newer is ignored.
@@ -115,18 +123,17 @@ class LimitRecord:
         """
         if at_us <= self._last_us:
             return
-        unknown = self._nodes.weights @ np.isnan(power_kw)
-        node_kw = np.where(unknown > 0, np.nan, self._nodes.weights @ np.nan_to_num(power_kw))
-        flow_kw = np.maximum(np.stack([node_kw, 0.0 - node_kw], axis=1), 0.0)
+        flow_kw = self._flows_kw(power_kw)
         self._take_instant(at_us, flow_kw[self._node, self._side])
-        gap_us = at_us - self._last_us if self._last_us != NEVER else BOUNDARY_GAP_US
-        if gap_us < BOUNDARY_GAP_US:
-            self._summed_wh += np.nan_to_num(flow_kw) * (gap_us / 3.6e6)
-        own = self._nodes.own_point
-        metered = (own >= 0)[:, None]
-        summed_wh = np.round(self._summed_wh).astype(np.int64)
-        self._take_registers(at_us, np.where(metered, register_wh[own], summed_wh))
-        self._last_us = at_us
+        self._take_registers(at_us, flow_kw, register_wh)
+        if not self._began:  # quarters that ended before the run are no part of it
+            self._quarter_kw[:], self._quarter_us[:], self._seen[:], self._breached[:] = np.nan, NEVER, 0, 0
+            self._began = True
+
+    def remember(self, at_us: int, power_kw: Floats, register_wh: Ints) -> None:
+        """Take readings from before the run: they count towards the quarter in which it begins, and nothing else."""
+        if at_us > self._last_us and not self._began:
+            self._take_registers(at_us, self._flows_kw(power_kw), register_wh)
 
     def figures(self) -> list[LimitFigures]:
         """Every limit so far; the quarters that are still open count with what was seen of them."""
@@ -136,7 +143,7 @@ class LimitRecord:
         """Judge the open quarters by what was seen of them; nothing may be taken after that."""
         for node, edges in enumerate(self._edges):
             if edges is not None:
-                self._close_quarter(node, edges)
+                self._close_quarter(node, edges, ratio=OPEN_RATIO)
         return [self._figures_of(i) for i in range(len(self._limits))]
 
     def _take_instant(self, at_us: int, flow_kw: Floats) -> None:
@@ -151,8 +158,18 @@ class LimitRecord:
         stretch_us = np.where(self._over_since_us == NEVER, 0, at_us - self._over_since_us)
         self._over_us = np.maximum(self._over_us, stretch_us)
 
-    def _take_registers(self, at_us: int, node_wh: Ints) -> None:
-        """[nodes, 2] Keep the readings that decide the open quarter; judge the one that ended."""
+    def _flows_kw(self, power_kw: Floats) -> Floats:
+        """[nodes, 2] Import and export, magnitudes; NaN where a meter of the node is missing."""
+        weights = self._nodes.weights
+        node_kw = np.where(weights @ np.isnan(power_kw) > 0, np.nan, weights @ np.nan_to_num(power_kw))
+        flow_kw: Floats = np.maximum(np.stack([node_kw, 0.0 - node_kw], axis=1), 0.0)
+        return flow_kw
+
+    def _take_registers(self, at_us: int, flow_kw: Floats, register_wh: Ints) -> None:
+        """Keep the readings that decide the open quarter of each node; judge the one that ended."""
+        self._sum_up(at_us, flow_kw, register_wh)
+        own = self._nodes.own_point
+        node_wh = np.where((own >= 0)[:, None], register_wh[own], np.round(self._summed_wh).astype(np.int64))
         start_us = quarter_start_us(at_us)
         for node, (import_wh, export_wh) in enumerate(node_wh.tolist()):
             if import_wh < 0 or export_wh < 0:
@@ -163,22 +180,36 @@ class LimitRecord:
                 self._edges[node] = (_later(edges[0], now[0]), _later(edges[1], now[1]))
                 continue
             if edges is not None:
-                self._close_quarter(node, (_closed(edges[0], now[0]), _closed(edges[1], now[1])))
+                self._close_quarter(node, (_closed(edges[0], now[0]), _closed(edges[1], now[1])), ratio=1.0)
             self._edges[node] = (_opened(edges and edges[0], now[0]), _opened(edges and edges[1], now[1]))
 
-    def _close_quarter(self, node: int, edges: tuple[RegisterEdges, RegisterEdges]) -> None:
+    def _sum_up(self, at_us: int, flow_kw: Floats, register_wh: Ints) -> None:
+        """Count on what stands in for registers at nodes without a meter."""
+        net_wh = np.where((register_wh < 0).any(axis=1), np.nan, register_wh[:, 0] - register_wh[:, 1])
+        missing = self._nodes.weights @ np.isnan(net_wh) > 0
+        node_wh = np.where(missing, np.nan, self._nodes.weights @ np.nan_to_num(net_wh))
+        gap_us = at_us - self._last_us
+        if self._last_us != NEVER and gap_us <= _SILENCE_US:
+            self._summed_wh += np.nan_to_num(flow_kw) * (gap_us / 3.6e6)
+        else:
+            gained_wh = np.nan_to_num(node_wh - self._last_net_wh)
+            self._summed_wh += np.maximum(np.stack([gained_wh, 0.0 - gained_wh], axis=1), 0.0)
+        self._last_net_wh = np.where(missing, self._last_net_wh, node_wh)
+        self._last_us = at_us
+
+    def _close_quarter(self, node: int, edges: tuple[RegisterEdges, RegisterEdges], *, ratio: float) -> None:
         start_us = _start_of(edges)
         figures = quarter_figures(start_us, *edges)
         for limit in np.flatnonzero(self._node == node).tolist():
-            self._judge_quarter(limit, start_us, figures)
+            self._judge_quarter(limit, start_us, figures, ratio=ratio)
 
-    def _judge_quarter(self, limit: int, start_us: int, figures: QuarterFigures) -> None:
+    def _judge_quarter(self, limit: int, start_us: int, figures: QuarterFigures, *, ratio: float) -> None:
         energy_wh = figures.energy_export_wh if self._side[limit] else figures.energy_import_wh
         covered_s = figures.coverage_ratio * QUARTER_US / 1e6
         if energy_wh is None or covered_s < LEAST_COVERED_S:
             return
         mean_kw = energy_wh * 3.6 / covered_s
-        limit_wh = self._limit_kw[limit] * covered_s / 3.6
+        limit_wh = ratio * self._limit_kw[limit] * covered_s / 3.6
         self._seen[limit] += 1
         self._breached[limit] += energy_wh > limit_wh + _GRAIN_WH
         if not mean_kw <= self._quarter_kw[limit]:

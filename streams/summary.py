@@ -98,6 +98,12 @@ class SummaryFold:
         if gateway is not None:
             gateway.take(frame, received_at_us=received_at_us)
 
+    def remember_telemetry(self, grid_loop: str, frame: TelemetryFrame, *, received_at_us: int) -> None:
+        """Take a frame from before the run: the quarter in which the run begins is judged with it, nothing else."""
+        gateway = self._gateways.get(grid_loop)
+        if gateway is not None:
+            gateway.remember(frame, received_at_us=received_at_us)
+
     def take_state(self, state: LoopState) -> None:
         """Take what a tick could not do."""
         self._fallback_ticks += state.mode != "closed"
@@ -172,14 +178,18 @@ class _Gateway:
         self.readings += len(frame.ids)
         if len(columns.at_us) == 0 or (at_us := int(columns.at_us.max())) <= self.last_us:
             return
-        register_wh = np.full_like(self._last_wh, -1)
-        register_wh[columns.point] = np.stack([columns.import_wh, columns.export_wh], axis=1)
-        power_kw = self._spread(columns, columns.power_kw)
+        power_kw, register_wh = self._spread(columns, columns.power_kw), self._registers_wh(columns)
         self._count_energy(register_wh)
         self._count_curtailed(at_us, power_kw - self._spread(columns, columns.min_kw))
         self.limits.take(at_us, power_kw, register_wh)
         self.began_us = at_us if self.began_us == NEVER else self.began_us
         self.last_us = at_us
+
+    def remember(self, frame: TelemetryFrame, *, received_at_us: int) -> None:
+        columns = check_columns(frame, points=self._points, index=self._index, received_at_us=received_at_us)
+        if not isinstance(columns, Rejected) and len(columns.at_us):
+            power_kw, register_wh = self._spread(columns, columns.power_kw), self._registers_wh(columns)
+            self.limits.remember(int(columns.at_us.max()), power_kw, register_wh)
 
     def gained_wh(self, points: list[str]) -> tuple[int, int]:
         """A+ and A- that some points' registers gained between the first reading and the last."""
@@ -191,6 +201,12 @@ class _Gateway:
         spread = np.full(len(self._index), np.nan)
         spread[columns.point] = values
         return spread
+
+    def _registers_wh(self, columns: Columns) -> NDArray[np.int64]:
+        """[points, 2] A+ and A-, -1 where missing."""
+        register_wh = np.full_like(self._last_wh, -1)
+        register_wh[columns.point] = np.stack([columns.import_wh, columns.export_wh], axis=1)
+        return register_wh
 
     def _count_energy(self, register_wh: NDArray[np.int64]) -> None:
         """A register that went back was replaced: what it counted in between is unknown."""

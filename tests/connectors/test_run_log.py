@@ -35,10 +35,12 @@ def send(kafka, hub_id):
     producer.close()
 
 
-def test_what_is_sent_after_the_opening_comes_decoded_with_the_broker_s_time(kafka, hub_id, send):
-    send(encode(frame(1)))
+def test_what_is_sent_comes_decoded_with_the_broker_s_time_and_what_came_before_is_marked(kafka, hub_id, send):
+    send(encode(frame(0)))
+    time.sleep(0.01)  # the broker's clock counts milliseconds
     before_us = time.time_ns() // 1000
-    with RunLog(kafka.bootstrap, hub_id) as log:
+    send(encode(frame(1)))
+    with RunLog(kafka.bootstrap, hub_id, since_us=before_us) as log:
         send(encode(frame(2)))
         send(b"not a message")
         send(encode(frame(3)), hub="elsewhere")
@@ -46,6 +48,6 @@ def test_what_is_sent_after_the_opening_comes_decoded_with_the_broker_s_time(kaf
         ends, happened, until_s = log.ends(), [], time.monotonic() + 20
         while not log.has_read(ends) and time.monotonic() < until_s:
             happened += log.poll(0.2)
-    assert [one.message.sequence for one in happened] == [2, 4]
+    assert [(one.message.sequence, one.before) for one in happened] == [(1, True), (2, False), (4, False)]
     assert all(isinstance(one, Happened) and one.grid_loop == "lus-1" for one in happened)
     assert all(abs(one.appended_us - before_us) < 20_000_000 for one in happened)

@@ -78,6 +78,7 @@ MINUTE, HALF, WHOLE = 60, 450, 901
         pytest.param([200] * HALF + [50] * (WHOLE - HALF), 125, 1, id="quarter over"),
         pytest.param([100] * WHOLE, 100, 0, id="exactly at the limit"),
         pytest.param([150] * (2 * MINUTE), 150, 1, id="two minutes seen, over"),
+        pytest.param([101] * (2 * MINUTE), 101, 0, id="two minutes seen, to be made good yet"),
         pytest.param([99] * (2 * MINUTE), 99, 0, id="two minutes seen, under"),
         pytest.param([500] * (MINUTE // 2), None, 0, id="half a minute says nothing"),
     ],
@@ -92,6 +93,39 @@ def test_each_breached_quarter_counts_once(tree):
     figures = after(record_of(tree, park_limit(Judged.QUARTER, import_kw=100.0)), [150] * 181, every_s=15)
     assert (figures.quarters_seen, figures.quarters_breached) == (3, 3)
     assert figures.quarter_start_us in {START_US, START_US + QUARTER_US, START_US + 2 * QUARTER_US}
+
+
+def test_what_was_read_before_the_run_counts_in_the_quarter_in_which_it_begins(tree):
+    record = record_of(tree, park_limit(Judged.QUARTER, import_kw=100.0))
+    for second in range(0, 601, 10):
+        record.remember(START_US + second * SECOND_US, np.array([0.0, 0.0]), np.zeros((2, 2), np.int64))
+    for second in range(601, 702):
+        take_park(record, at_us=START_US + second * SECOND_US, power_kw=360.0, register_wh=(100 * (second - 601), 0))
+    figures = record.figures()[0]
+    assert figures.quarter_kw == pytest.approx(10_000 * 3.6 / 701, abs=0.1)
+    assert not figures.breached
+
+
+def test_a_quarter_that_ended_before_the_run_is_no_part_of_it(tree):
+    record = record_of(tree, park_limit(Judged.QUARTER, import_kw=100.0))
+    for second in range(890):
+        record.remember(START_US + second * SECOND_US, np.array([900.0, 0.0]), np.full((2, 2), 250 * second))
+    take_park(record, at_us=START_US + 905 * SECOND_US, power_kw=0.0, register_wh=(250 * 890, 250 * 890))
+    assert (record.figures()[0].quarters_seen, record.figures()[0].instant_kw) == (0, 0.0)
+
+
+def test_over_a_silence_a_sum_goes_by_its_meters_registers(tree):
+    meters = tree.meters["lus-1"]
+    limit = NodeLimit(
+        node="lus-1", layer=LimitLayer.DSO_CAP, judged=Judged.QUARTER, import_kw=50.0, export_kw=None, source=""
+    )
+    record = LimitRecord(tree, meters, [limit])
+    arm = np.array([meter == "lus-1/a" for meter in meters])
+    for second, import_wh in ((0, 0), (1, 10), (120, 500), (121, 510)):
+        register_wh = np.zeros((len(meters), 2), np.int64)
+        register_wh[arm, 0] = import_wh
+        record.take(START_US + second * SECOND_US, np.where(arm, 36.0, 0.0), register_wh)
+    assert record.figures()[0].quarter_kw == pytest.approx(510 * 3.6 / 121, abs=0.1)
 
 
 def test_telling_the_figures_changes_nothing(tree):
