@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from balancer import curve, layers, tick
+from balancer import curve, layer_plan, tick
 from balancer.bracket import BracketRecord
 from balancer.clearing import NodeRecord, Records, records
 from balancer.curve import FlexibilityCurve
@@ -108,7 +108,7 @@ class Solver:
         self._nodes: Records = records(n_nodes, NodeRecord)
         self._nodes["parent"] = topology.parent
         self._brackets: Records = records(n_nodes, BracketRecord)
-        self._tree, self._limits, self._kinks = layers.plan(topology)
+        self._tree, self._limits, self._kinks = layer_plan.plan(topology)
         self._node_weight = np.zeros(n_nodes)
         np.add.at(self._node_weight, topology.asset_node, topology.weight)
         self._aim_kw, self._share, self._power_kw = np.zeros(n_assets), np.zeros(n_assets), np.zeros(n_assets)

@@ -16,80 +16,13 @@ Only subtrees below a contradiction are looked into: elsewhere the price is 0 an
 
 import numpy as np
 
-from balancer.clearing import Record, Records, records
+from balancer.clearing import Record, Records
 from balancer.compiled import compiled
 from balancer.kinks import ALWAYS, NEVER, add_list, bend, cap_list, lift_list, slope_at
-from balancer.topology import Floats, Ints, Topology
-
-LayerRecord = np.dtype(
-    [
-        ("first", np.int32),  # of the topology
-        ("heavy", np.int32),  # the child whose list of kinks is taken over, -1 for none
-        ("slot", np.int32),  # where its list of kinks lies
-        ("room", np.int32),  # and how many it may hold
-        ("built", np.int32),  # its kinks are known
-        ("price", np.int32),
-        ("n_right", np.int32),
-        ("n_left", np.int32),
-        ("lowest", np.float64),  # what the sum can be at all, kW
-        ("highest", np.float64),
-        ("least", np.float64),  # where the least violation of this layer is reached, kW
-        ("most", np.float64),
-        ("slope_lower", np.int64),  # slope at the hard bounds
-        ("slope_upper", np.int64),
-    ],
-    align=True,
-)
-"""What a layer's programme knows of a node."""
-
-LimitRecord = np.dtype(
-    [
-        ("layer", np.int32),
-        ("lower", np.float64),  # bounds on the sum of the assets, kW
-        ("upper", np.float64),
-        ("slope_lower", np.int64),  # the price (mirrored) at which its lower bound gives way
-        ("slope_upper", np.int64),
-    ],
-    align=True,
-)
-"""What a layer's programme knows of a limit."""
+from balancer.topology import Floats, Ints
 
 SAME = 1e-12
 """Bounds that cross by less, relatively, do not contradict: they met exactly before rounding."""
-
-
-def plan(topology: Topology) -> tuple[Records, Records, Floats]:
-    """Records of nodes and limits, and room for the kinks: a chain shares one list, so there are as many as limits."""
-    n_nodes = len(topology.node_ids)
-    tree = records(n_nodes, LayerRecord)
-    tree["first"] = topology.first
-    tree["heavy"] = -1
-    tree["room"] = np.diff(topology.limit_start)
-    for v in range(n_nodes - 1):
-        parent = tree[topology.parent[v]]
-        room = tree["room"][v] + topology.limit_start[topology.parent[v] + 1] - topology.limit_start[topology.parent[v]]
-        if parent["heavy"] < 0 or room > parent["room"]:
-            parent["heavy"] = v
-            parent["room"] = room
-    total = 0
-    for v in range(n_nodes - 1, -1, -1):
-        up = topology.parent[v]
-        if up >= 0 and tree["heavy"][up] == v:
-            tree["slot"][v] = tree["slot"][up]
-        else:
-            tree["slot"][v] = total
-            total += tree["room"][v]
-    limits = records(len(topology.limits), LimitRecord)
-    limits["layer"] = topology.limit_layer
-    return tree, limits, np.zeros((2, total))
-
-
-@compiled
-def list_limits(limits: Records, lower_kw: Floats, upper_kw: Floats, uncontrolled_kw: Floats) -> None:
-    """The bounds each limit sets on the sum of the assets below its node."""
-    for k in range(limits.size):
-        limits[k].lower = lower_kw[k] - uncontrolled_kw[k]
-        limits[k].upper = upper_kw[k] - uncontrolled_kw[k]
 
 
 @compiled

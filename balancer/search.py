@@ -118,6 +118,7 @@ def open_nodes(
     for j in range(count - 1, -1, -1):
         v = active[j]
         nodes[v].leads = v if nodes[v].held != FOLLOWS else nodes[nodes[v].parent].leads
+        clean(nodes[v])
     return count
 
 
@@ -126,9 +127,6 @@ def sweep_up(
     nodes: Records, brackets: Records, full: Floats, share: Floats, rank: Ints, active: Ints, asset_start: Ints
 ) -> int:
     """What each undecided node gives way by at the price it tries; fold away what is decided. Returns how many are not."""
-    for v in active:
-        nodes[v].given = nodes[v].moving = 0.0
-        nodes[v].open_children = 0
     left = 0
     for v in active:
         node = nodes[v]
@@ -201,8 +199,17 @@ def sweep_down(
                 above.fixed += node.far - max(node.near, 0.0)
             else:
                 node.leads = above.leads
+                clean(node)
                 continue
             node.leads = v
             inherit(bracket, node, leader, ends)
+        clean(node)
         if bracket.lies != EXACT:
             aim(bracket, node, step)
+
+
+@inlined
+def clean(node: Record) -> None:
+    """Make ready for what the children pass on in the next sweep up."""
+    node.given = node.moving = 0.0
+    node.open_children = 0

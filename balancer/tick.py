@@ -5,7 +5,8 @@ One call from Python for all of it, since a call costs as much as clearing a hun
 
 from balancer.clearing import Records, place, quote, settle, sum_nodes, take_sides
 from balancer.compiled import compiled
-from balancer.layers import contradicts, list_limits, resolve
+from balancer.layer_plan import list_limits
+from balancer.layers import contradicts, resolve
 from balancer.prepare import bound_nodes, measure_assets, measure_bands, sum_assets
 from balancer.search import search
 from balancer.topology import Floats, Ints
