@@ -25,6 +25,23 @@ def use_kernel_cache(folder: Path | None = None) -> None:
     os.environ["NUMBA_CACHE_DIR"] = str(parent / f"kernel-{digest}")
 
 
+SMALL_BYTES = 100_000
+"""Up to here (some hundred assets) plain Python is done before a kernel would be compiled, or even loaded."""
+
+
+def choose_kernel(size_bytes: int) -> None:
+    """Run the kernel as plain Python for a small problem, compiled for a large one; the same code either way.
+
+    By size alone, so that the same bytes in give the same bytes out. A process that has numba already keeps what it has.
+    """
+    if "numba" in sys.modules:
+        return
+    if size_bytes <= SMALL_BYTES:
+        os.environ["NUMBA_DISABLE_JIT"] = "1"
+    else:
+        use_kernel_cache()
+
+
 @click.command()
 @click.argument("file", type=click.File("rb"))
 def balance(file: BinaryIO) -> None:
@@ -33,12 +50,13 @@ def balance(file: BinaryIO) -> None:
     The answer goes to standard output, also when limits contradict. Input that means nothing is refused with one line
     that names the element and the rule, and exit code 2.
     """
-    use_kernel_cache()
+    document = file.read()
+    choose_kernel(len(document))
     from balancer.black_box import balance_text
     from balancer.model import InputError
 
     try:
-        answer = balance_text(file.read())
+        answer = balance_text(document)
     except InputError as error:
         click.echo(str(error), err=True)
         sys.exit(2)

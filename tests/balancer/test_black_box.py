@@ -1,6 +1,8 @@
 """`lusbalans balance`: documents in, documents out, and what is refused."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -116,3 +118,14 @@ def test_limits_that_are_null_or_absent_are_none():
     unlimited = changed(["nodes", 1, "limits", 0], {"import_kw": None, "layer": "DSO cap"})
     power = {row["id"]: row["power_kw"] for row in json.loads(balance_text(unlimited))["setpoints"]}
     assert power == {"fixed": 100, "bat-1": 0, "plaza": 900, "pv": -50}
+
+
+def test_plain_python_and_compiled_code_agree():
+    text = json.dumps(EXAMPLE)
+    command = [sys.executable, "-c", "import sys; from lusbalans.balance import balance; balance()", "-"]
+    plain = json.loads(subprocess.run(command, input=text, text=True, capture_output=True, check=True).stdout)
+    compiled = json.loads(balance_text(text))
+    assert [row["power_kw"] for row in plain["setpoints"]] == pytest.approx(
+        [row["power_kw"] for row in compiled["setpoints"]], abs=1e-9
+    )
+    assert plain["violations"] == compiled["violations"]
