@@ -1,0 +1,199 @@
+"""A park for fault tests: a hub folder of its own, a gateway whose registers can be told in one's head, and roles.
+
+Every connection draws a whole number of watt-hours per second and nothing changes, so whatever was killed in between,
+each meter's quarter is that number times the seconds, to the watt-hour. All of it starts here and is stopped here.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from hub.folder import read_hub
+from hub.model import GROUP, PARK, STATION
+from hub.tree import build_tree
+from streams.codec import encode
+from streams.messages import TelemetryFrame
+from streams.topics import PARTITIONS, TELEMETRY, Topic, key_of, partition_of
+
+DE_KOUMEN = Path(__file__).parents[2] / "infra/hubs/de-koumen"
+SECOND_US = 1_000_000
+KW_PER_WH_PER_S = 3.6
+
+
+def copy_hub(folder: Path, hub_id: str) -> Path:
+    """De Koumen under another id, so that tests share a broker without hearing each other."""
+    copy = folder / hub_id
+    shutil.copytree(DE_KOUMEN, copy)
+    text = (copy / "hub.toml").read_text(encoding="utf-8")
+    (copy / "hub.toml").write_text(text.replace('id = "de-koumen"', f'id = "{hub_id}"', 1), encoding="utf-8")
+    return copy
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+@dataclass
+class Gateway:
+    """Sends one frame per loop and second; `wh_per_s` of a point is the whole truth about it."""
+
+    hub_dir: Path
+    bootstrap: str
+    wh_per_s: dict[str, int] = field(init=False)
+    acknowledged: dict[str, set[int]] = field(default_factory=dict)
+    """Per loop, the instants whose frame the broker has."""
+
+    def __post_init__(self) -> None:
+        self.hub = read_hub(self.hub_dir)
+        self.tree = build_tree(self.hub)
+        draws = {connection.ean: 1 + at % 3 for at, connection in enumerate(self.hub.connections)}
+        below = {node.id: self.tree.connections_below(node.id) for node in self.tree.nodes}
+        self.wh_per_s = draws | {
+            node: sum(draws[ean] for ean in eans if node != GROUP or ean in self.tree.members)
+            for node, eans in below.items()
+        }
+        self.acknowledged = {loop: set() for loop in (*self.tree.meters,)}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def expected_kw(self, node: str) -> float:
+        return self.wh_per_s[node] * KW_PER_WH_PER_S
+
+    def frame(self, loop: str, at_us: int) -> TelemetryFrame:
+        ids = list(self.tree.meters[loop])
+        wh_per_s = [self.wh_per_s.get(point, 0) for point in ids]
+        devices = [point not in self.wh_per_s for point in ids]
+        return TelemetryFrame(
+            gateway=f"gw-{loop}", sequence=at_us // SECOND_US, sent_at_us=now_us(), ids=ids,
+            measured_at_us=[at_us] * len(ids), power_kw=[each * KW_PER_WH_PER_S for each in wh_per_s],
+            energy_import_wh=[each * (at_us // SECOND_US - 1_700_000_000) for each in wh_per_s],
+            energy_export_wh=[0] * len(ids),
+            min_kw=[0.0 if device else None for device in devices],
+            max_kw=[0.0 if device else None for device in devices],
+        )  # fmt: skip
+
+    def start(self) -> "Gateway":
+        """Send what was measured since before the last whole quarter, every 10 s, then each second's frames."""
+        self._producer = KafkaProducer(
+            bootstrap_servers=self.bootstrap, acks="all", compression_type="gzip", retry_backoff_ms=100,
+            reconnect_backoff_max_ms=500, delivery_timeout_ms=120_000, request_timeout_ms=10_000,
+        )  # fmt: skip
+        second = now_us() // SECOND_US
+        for at_s in range((second // 900 - 1) * 900 - 10, second, 10):
+            self.send(at_s * SECOND_US)
+        self._producer.flush(30)
+        self._thread.start()
+        return self
+
+    def send(self, at_us: int) -> None:
+        for loop in self.tree.meters:
+            key = key_of(self.hub.id, loop)
+            future = self._producer.send(
+                TELEMETRY.name, encode(self.frame(loop, at_us)), key=key, partition=partition_of(key)
+            )
+            future.add_callback(lambda _, loop=loop: self.acknowledged[loop].add(at_us))
+
+    def _run(self) -> None:
+        second = now_us() // SECOND_US
+        while not self._stop.wait(max((second + 1) * SECOND_US - now_us(), 0) / 1e6):
+            second += 1
+            self.send(second * SECOND_US)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        self._producer.flush(60)
+        self._producer.close()
+
+
+@dataclass
+class Roles:
+    """Role processes of one hub; every one of them is ended by its pid."""
+
+    folder: Path
+    hub_dir: Path
+    bootstrap: str
+    cache: Path
+    dsn: str = ""
+    running: list[subprocess.Popen] = field(default_factory=list)
+
+    def start(self, role: str, name: str | None = None) -> subprocess.Popen:
+        name = name or role
+        environment = os.environ | {
+            "LUSBALANS_HUB_DIR": str(self.hub_dir),
+            "LUSBALANS_DATA_DIR": str(self.folder / name),
+            "LUSBALANS_KAFKA_BOOTSTRAP": self.bootstrap,
+            "LUSBALANS_DATABASE_DSN": self.dsn,
+            "NUMBA_CACHE_DIR": str(self.cache),
+        }
+        log = (self.folder / f"{name}.log").open("a")
+        process = subprocess.Popen([sys.executable, "-m", "lusbalans", "run", role], env=environment, stderr=log)
+        self.running.append(process)
+        return process
+
+    def stop(self) -> None:
+        for process in self.running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        for process in self.running:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One message of the hub, with the broker's time of arrival."""
+
+    at_s: float
+    value: bytes
+    headers: dict[str, str]
+    partition: int
+
+
+class Listener:
+    """Everything of one hub on some topics, from the beginning; `so_far` reads on."""
+
+    def __init__(self, bootstrap: str, hub_id: str, *topics: Topic) -> None:
+        self._consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=None, reconnect_backoff_max_ms=500)
+        spots = [TopicPartition(topic.name, number) for topic in topics for number in range(PARTITIONS)]
+        self._consumer.assign(spots)
+        self._consumer.seek_to_beginning(*spots)
+        self._hub = f"{hub_id}/".encode()
+        self.heard: dict[str, list[Heard]] = {topic.name: [] for topic in topics}
+
+    def so_far(self, topic: Topic) -> list[Heard]:
+        for _ in range(50):
+            polled = self._consumer.poll(300)
+            for spot, records in polled.items():
+                self.heard[spot.topic] += [
+                    Heard(r.timestamp / 1000, r.value, {k: v.decode() for k, v in r.headers}, spot.partition)
+                    for r in records
+                    if r.key is not None and r.key.startswith(self._hub)
+                ]
+            if not polled:
+                break
+        return self.heard[topic.name]
+
+    def wait(self, topic: Topic, enough, *, within_s: float) -> list[Heard]:
+        """Read until `enough(messages)`."""
+        deadline_s = time.monotonic() + within_s
+        while not enough(messages := self.so_far(topic)):
+            assert time.monotonic() < deadline_s, f"{topic.name}: {len(messages)} messages, not enough in {within_s} s"
+        return messages
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+__all__ = ["GROUP", "PARK", "STATION", "Gateway", "Heard", "Listener", "Roles", "copy_hub"]
