@@ -82,7 +82,7 @@ class Outbox:
         try:
             receipt = await asyncio.wait_for(
                 self._producer.send(
-                    topic.name, payload, key=key, partition=partition_of(key, topic.partitions), headers=headers
+                    topic.name, payload, key=key, partition=partition_of(key, topic.partitions), headers=list(headers)
                 ),
                 ENQUEUE_S,
             )
