@@ -59,6 +59,7 @@ def _figures(summary: Summary) -> Table:
         "setpoints": f"{summary.setpoints:,} in {summary.setpoint_frames:,} frames ({results or 'no answers'})",
         "first setpoint": "-" if after_s is None else f"{after_s:.1f} s after the start",
         "ticks": f"{summary.ticks:,}, missed {summary.missed_ticks:,}, on fallback {summary.fallback_ticks:,}",
+        "beyond keeping": f"{summary.violations:,} times a limit that no setpoint could keep",
         "tick to setpoint": _latency(summary.tick_latency),
         "reading to setpoint": _latency(summary.setpoint_latency),
         "imported": f"{summary.imported_kwh:,.1f} kWh",

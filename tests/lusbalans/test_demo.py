@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from streams.summary import Summary
 
 pytestmark = pytest.mark.services
 
+SHIPPED = Path(__file__).parents[2] / "infra" / "hubs" / "de-koumen"
 ENDS_WITHIN_S = 240.0
 PV_KW = 2_667
 CHARGING_KW = 42
@@ -155,6 +157,19 @@ def test_every_reading_and_setpoint_was_stored(summary):
     assert summary.rows_stored["telemetry"] == summary.readings
     assert summary.rows_stored["setpoint"] == summary.setpoints
     assert summary.rows_stored["loop_state"] > 0
+
+
+def test_a_limit_that_cannot_be_kept_is_called_breached_with_exit_code_4(minute, data, tmp_path):
+    hub = shutil.copytree(SHIPPED, tmp_path / "hub")
+    before, after = (hub / "hub.toml").read_text().split('node = "micro-1"')
+    (hub / "hub.toml").write_text(f'{before}node = "micro-1"{after.replace("import_kw = 250", "import_kw = 10", 1)}')
+    with demo(data, "--hub", str(hub), "--scenario", "winter-evening", "--minutes", "0.3", "--json") as process:
+        out, err = process.communicate(timeout=ENDS_WITHIN_S)
+    told = msgspec.json.decode(out, type=Summary)
+    assert process.returncode == 4, err
+    assert [each.node for each in told.limits if each.breached] == ["micro-1"]
+    assert told.violations > 0
+    assert "BREACHED: micro-1 import at once" in err
 
 
 def test_ctrl_c_in_the_middle_stops_everything_and_still_sums_up(minute, data):
