@@ -1,0 +1,68 @@
+"""What a gateway said, without what cannot be true: one bad reading is masked and named, the good ones stay."""
+
+import numpy as np
+import pytest
+
+from streams.codec import Rejected, decode_telemetry, encode
+from streams.columns import Points, check_columns
+from streams.messages import DeadLetterReason, TelemetryFrame
+
+NOW_US = 1_782_900_000_000_000
+POINTS = Points(("meter", "battery"), np.array([1000.0, 100.0]))
+
+
+def check(**columns):
+    given = {"ids": ["meter", "battery"], "measured_at_us": [NOW_US, NOW_US], "power_kw": [10.0, 5.0]} | columns
+    frame = TelemetryFrame(gateway="gw", sequence=1, sent_at_us=NOW_US, **given)
+    return check_columns(frame, points=POINTS, index=POINTS.index(), received_at_us=NOW_US)
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        pytest.param({"ids": ["meter", "stranger"]}, DeadLetterReason.UNKNOWN_POINT, id="a point nobody knows"),
+        pytest.param({"measured_at_us": [NOW_US, NOW_US + 3_000_000]}, DeadLetterReason.FROM_THE_FUTURE, id="future"),
+        pytest.param({"measured_at_us": [NOW_US, -5]}, DeadLetterReason.ABSURD_VALUE, id="before 1970"),
+        pytest.param({"power_kw": [10.0, 101.0]}, DeadLetterReason.ABSURD_VALUE, id="more than it can carry"),
+        pytest.param({"power_kw": [10.0, -101.0]}, DeadLetterReason.ABSURD_VALUE, id="less than it can carry"),
+        pytest.param({"energy_import_wh": [1, -1]}, DeadLetterReason.ABSURD_VALUE, id="a negative register"),
+        pytest.param({"energy_export_wh": [1, 10**30]}, DeadLetterReason.ABSURD_VALUE, id="a register beyond all"),
+        pytest.param({"energy_import_wh": [1, 10**320]}, DeadLetterReason.ABSURD_VALUE, id="beyond any float"),
+        pytest.param({"measured_at_us": [NOW_US, 10**320]}, DeadLetterReason.FROM_THE_FUTURE, id="after all time"),
+    ],
+)
+def test_a_reading_that_cannot_be_true_is_masked_and_named_and_the_other_stays(columns, reason):
+    checked = check(**columns)
+    assert [(bad.row, bad.reason) for bad in checked.bad] == [(1, reason)]
+    assert checked.point.tolist() == [0]
+    assert checked.power_kw.tolist() == [10.0]
+
+
+@pytest.mark.parametrize("column", ["measured_at_us", "power_kw", "soc_ratio", "quality", "energy_import_wh", "min_kw"])
+def test_columns_of_unequal_length_refuse_the_frame_by_name(column):
+    refused = check(**{column: ["good"] * 3 if column == "quality" else [1] * 3})
+    assert isinstance(refused, Rejected)
+    assert (refused.reason, column in refused.detail) == (DeadLetterReason.UNEQUAL_COLUMNS, True)
+
+
+def test_missing_values_are_missing_not_zero():
+    checked = check(power_kw=[None, 5.0], energy_import_wh=[None, 7])
+    assert np.isnan(checked.power_kw[0])
+    assert checked.import_wh.tolist() == [-1, 7]
+    assert np.isnan(checked.soc_ratio).all()
+    assert checked.bad == ()
+
+
+def test_a_reading_the_gateway_calls_bad_counts_as_missing_and_is_no_error():
+    checked = check(quality=["good", "bad"])
+    assert (checked.point.tolist(), checked.bad) == ([0], ())
+
+
+def test_a_number_too_large_for_a_float_does_not_pass_the_codec_as_infinity():
+    payload = encode(TelemetryFrame(gateway="g", sequence=1, sent_at_us=1, ids=["meter"], measured_at_us=[NOW_US],
+                                    power_kw=[1.5])).replace(b"1.5", b"1e999")  # fmt: skip
+    frame = decode_telemetry(payload)
+    checked = frame if isinstance(frame, Rejected) else check_columns(
+        frame, points=POINTS, index=POINTS.index(), received_at_us=NOW_US
+    )  # fmt: skip
+    assert isinstance(checked, Rejected) or np.isnan(checked.power_kw).all()
