@@ -3,11 +3,13 @@
 For one direction at a time; power and energy in that direction are positive here, import counts the meter's A+
 registers, export its A-. Earlier import never pays for later export inside a quarter.
 
-    U = min( instantaneous limit,  k * limit,  3600 * (limit * 0.25 - m - E) / max(t_left, T_min) )
-    in the last T_min seconds also  U <= limit
+    U = min( instantaneous limit,  k * limit,  (3600 * (limit * 0.25 - m - E) + limit * t_next) / max(t_left, T_min) )
+    t_next = max(T_min - t_left, 0);  in the last T_min seconds also  U <= limit
 
-The factor k and T_min keep a half-used quarter from turning into a surge of the whole park in its last minute. The
-result may be negative: then more energy was used than the margin leaves, and the direction must reverse.
+The factor k and T_min keep a half-used quarter from turning into a surge of the whole park in its last minute. What is
+told in the last T_min seconds acts in the next quarter too, so that one's even share (t_next) counts with it: dividing
+what little is left of this quarter alone by T_min would push a park that runs at its limit down at every quarter's
+end. The result may be negative: then more energy was used than the margin leaves, and the direction must reverse.
 """
 
 import numpy as np
@@ -59,7 +61,9 @@ def quarter_bound_kw(
     _check(np.isfinite(reaction_s) & np.greater(reaction_s, 0), "reaction_s must be positive")
     _check(np.greater_equal(surge, 1), "surge must be at least 1")
     left_kwh = np.asarray(limit_kw) * QUARTER_H - margin_kwh - energy_kwh
-    even_kw = 3600.0 * left_kwh / np.maximum(left_s, reaction_s)
+    next_s = np.maximum(np.subtract(reaction_s, left_s), 0.0)
+    next_kws = np.where(np.isinf(limit_kw), 0.0, limit_kw) * next_s
+    even_kw = (3600.0 * left_kwh + next_kws) / np.maximum(left_s, reaction_s)
     most_kw = np.where(np.less_equal(left_s, reaction_s), limit_kw, np.multiply(surge, limit_kw))
     return np.asarray(np.minimum(np.minimum(instant_kw, most_kw), even_kw), dtype=np.float64)
 

@@ -29,7 +29,8 @@ def bound_kw(energy_kwh, left_s, **changed):
         pytest.param(24.5, 60.0, 0.0, id="used up"),
         pytest.param(25.0, 60.0, -30.0, id="used up and into the margin: the direction must reverse"),
         pytest.param(0.0, 10.0, 100.0, id="in the last seconds not above the limit"),
-        pytest.param(24.5 - 1 / 36, 1.0, 10.0, id="the last second does not divide by nothing"),
+        pytest.param(24.5 - 1 / 36, 1.0, 100.0, id="the last second counts with the next quarter's share"),
+        pytest.param(24.5, 1.0, 90.0, id="used up a second too early"),
     ],
 )
 def test_what_is_left_of_a_quarter(energy_kwh, left_s, expected_kw):
@@ -45,6 +46,12 @@ def test_whoever_keeps_to_the_bound_never_passes_the_limit(start_kwh, seed):
         power_kw = max(0.0, float(bound_kw(energy_kwh, 900.0 - second)) * rng.uniform(0.9, 1.0))
         energy_kwh += power_kw / 3600
     assert energy_kwh <= LIMIT_KW / 4
+
+
+@pytest.mark.parametrize("left_s", [30.0, 10.0, 5.0, 1.0, 0.0])
+def test_a_park_that_runs_at_its_limit_is_not_pushed_down_at_the_quarters_end(left_s):
+    used_kwh = LIMIT_KW * (900.0 - left_s) / 3600
+    assert float(bound_kw(used_kwh, left_s, margin_kwh=0.0)) == pytest.approx(LIMIT_KW)
 
 
 def test_arrays_are_taken_element_by_element_and_an_infinite_limit_is_none():
