@@ -31,8 +31,8 @@ class Decision:
 def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budget_binds: bool) -> Decision:
     """Word the kernel's answer.
 
-    PV that nothing binds is set free to its rated power instead of to what it produces now: a setpoint that follows
-    the sun would clip each brightening for a tick.
+    PV that no export limit holds down is set free to its rated power instead of to what it produces now: a setpoint
+    that follows the sun would clip each brightening for a tick.
     """
     price = answer.price
     rounded_kw = _rounded_kw(plant, answer)
@@ -44,11 +44,11 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
             rows.append((asset.reversion_kw, Reason.FALLBACK, ""))
         elif boxes.idle[i]:
             rows.append((float(told_kw[i]), Reason.NOT_FOLLOWING, ""))
+        elif asset.kind is AssetKind.PV and price[i] <= 0.0:
+            rows.append((asset.min_kw, Reason.TARGET, ""))
         elif price[i] != 0.0:
             reason = Reason.IMPORT_LIMIT if price[i] < 0 else Reason.EXPORT_LIMIT
             rows.append((power_kw, reason, binding[int(plant.topology.asset_node[i])]))
-        elif asset.kind is AssetKind.PV:
-            rows.append((asset.min_kw, Reason.TARGET, ""))
         else:
             reason = Reason.DEVICE_RANGE if boxes.max_kw[i] <= boxes.min_kw[i] else Reason.TARGET
             rows.append((power_kw, reason, ""))

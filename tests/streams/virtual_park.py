@@ -27,13 +27,14 @@ def de_koumen():
 
 @dataclass
 class Park:
-    """`lag` seconds is how much older the boundary's reading is than the loops'; `deaf` points send nothing."""
+    """`lag` seconds is how much older the boundary's reading is than the loops'; `deaf` gateways send nothing, `dead`
+    assets (their places) do nothing."""
 
     scenario: str = "sunny-noon"
     into_quarter_s: int = 300
     lag: int = 0
     deaf: frozenset = frozenset()
-    obedient: bool = True
+    dead: tuple = ()
     power_kw: list = field(default_factory=list)
     cycles: dict = field(default_factory=dict)
 
@@ -61,6 +62,7 @@ class Park:
         for _ in range(seconds):
             self._hear()
             self._tick()
+            self.obeyed_kw[list(self.dead)] = 0.0
             self.power_kw.append(self.state.node_w[self.park_at] / 1000)
             self.now_us += SECOND_US
             self.state = self.plant.step(self.state, self.obeyed_kw, at_us=self.now_us)

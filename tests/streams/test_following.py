@@ -1,0 +1,65 @@
+"""R16: what is measured counts, not what was told; judged one-sidedly, and an asset comes back by moving."""
+
+import numpy as np
+import pytest
+
+from hub.model import AssetKind
+from streams.following import PATIENCE_READINGS, Following
+from tests.streams.virtual_park import Park
+
+SECOND_US = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def plant():
+    return Park().loops["lus-1"].plant
+
+
+def idle_after(plant, kind, *, told_kw, measured_kw):
+    """Whether an asset of that kind counts as idle after these readings, one a second."""
+    at = next(i for i, asset in enumerate(plant.assets) if asset.kind == kind)
+    following = Following(plant)
+    following.told_kw = np.full(len(plant.assets), np.nan)
+    following.told_kw[at] = told_kw
+    for second, power_kw in enumerate(measured_kw):
+        now = np.full(len(plant.assets), second * SECOND_US, np.int64)
+        following.observe(np.full(len(plant.assets), power_kw), measured_us=now)
+    return bool(following.idle[at])
+
+
+STILL = [0.0] * (PATIENCE_READINGS + 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told_kw", "measured_kw", "idle"),
+    [
+        pytest.param(AssetKind.BATTERY, 100.0, STILL, True, id="a battery that does not begin to charge"),
+        pytest.param(AssetKind.BATTERY, 100.0, STILL[:-1], False, id="patience"),
+        pytest.param(AssetKind.BATTERY, 100.0, [0, 25, 50, 75, 100, 100], False, id="a battery that ramps"),
+        pytest.param(AssetKind.BATTERY, 100.0, [*STILL, 40.0], False, id="it moves: it counts again"),
+        pytest.param(AssetKind.BATTERY, 0.2, STILL, False, id="near enough"),
+        pytest.param(AssetKind.CHARGER, 11.0, STILL, False, id="a charger that takes less than it may"),
+        pytest.param(AssetKind.CHARGER, 0.0, [9.0] * 6, True, id="a charger that goes on against its ceiling"),
+        pytest.param(AssetKind.PV, -40.0, STILL, False, id="pv that makes less than it may"),
+        pytest.param(AssetKind.PV, -1.0, [-30.0] * 6, True, id="pv that is not held down"),
+    ],
+)
+def test_who_follows(plant, kind, told_kw, measured_kw, idle):
+    assert idle_after(plant, kind, told_kw=told_kw, measured_kw=measured_kw) is idle
+
+
+def test_the_same_reading_again_proves_nothing(plant):
+    following = Following(plant)
+    following.told_kw = np.full(len(plant.assets), 50.0)
+    for _ in range(20):
+        following.observe(np.zeros(len(plant.assets)), measured_us=np.zeros(len(plant.assets), np.int64))
+    assert not following.idle.any()
+
+
+def test_a_park_whose_batteries_are_dead_is_balanced_by_pv_instead():
+    park = Park("sunny-noon")
+    park.dead = tuple(park.plant.battery_at)
+    park.turn(60)
+    assert min(park.power_kw[20:]) >= 0
+    assert park.kind_kw(park.plant.battery_at) == 0
+    assert park.state.curtailed_w.sum() / 1000 > 300
