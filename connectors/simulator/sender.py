@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaConnectionError, KafkaError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from streams.codec import encode
 from streams.messages import TelemetryFrame
@@ -60,9 +60,13 @@ class TelemetrySender:
         sent.add_callback(lambda _metadata: self.on_acknowledged(grid_loop, readings))
 
     def close(self, timeout_s: float) -> None:
-        """Wait for what is under way, within the bound."""
-        if self._producer is not None:
+        """Wait for what is under way, within the bound; what the broker did not take by then is lost."""
+        if self._producer is None:
+            return
+        try:
             self._producer.close(timeout=timeout_s)
+        except KafkaTimeoutError as error:
+            _log.warning("telemetry_lost", error=str(error))
 
     def _connected(self) -> KafkaProducer:
         """The producer, made at the first moment there is a broker; asked for one at most every two seconds."""
