@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from connectors.dispatch.inbox import Inbox, Received
 from connectors.dispatch.progress import DispatchProgress
@@ -32,6 +32,7 @@ _CLIENT: Final[dict[str, Any]] = {
 _POLL_MS: Final = 200
 _RETRY_S: Final = 0.5
 _MOST_WAITING: Final = 2_000
+_CLOSE_S: Final = 2.0
 
 
 class FrameReader:
@@ -162,7 +163,7 @@ class Publisher:
                 _log.warning("results_not_published", error=str(error), messages=len(batch))
                 time.sleep(_RETRY_S)
         if producer is not None:
-            producer.close(timeout=2)
+            _close(producer)
 
     def _producer(self) -> KafkaProducer:
         return KafkaProducer(
@@ -192,3 +193,11 @@ class Publisher:
             batch = list(self._waiting)
             self._waiting.clear()
             return batch
+
+
+def _close(producer: KafkaProducer) -> None:
+    """Send what is under way, within the bound; without a broker that is lost, as any answer may be."""
+    try:
+        producer.close(timeout=_CLOSE_S)
+    except KafkaTimeoutError as error:
+        _log.warning("results_not_published", error=str(error))
