@@ -38,6 +38,9 @@ COMMIT_S: Final = 1.0
 WATCH_S: Final = 1.0
 """How often the event loop is looked after from outside."""
 
+STOP_S: Final = 6.0
+"""A stop takes tenths of a second; without a broker Faust would wait for its consumer for ever. Supervisors wait 10 s."""
+
 
 class WorkerFailedError(RuntimeError):
     """A bug ended the worker; the process must be restarted, devices fall back by themselves meanwhile."""
@@ -68,7 +71,7 @@ def run(settings: Settings, hub: Hub) -> None:
     watch = threading.Thread(target=_exit_when_stuck, args=(conductor,), daemon=True)
     watch.start()
     try:
-        process = faust.Worker(
+        process = _Process(
             build_app(settings, hub, conductor=conductor, fail=fail),
             loglevel="ERROR",
             override_logging=False,
@@ -82,6 +85,22 @@ def run(settings: Settings, hub: Hub) -> None:
     finally:
         if page is not None:
             page.close()
+
+
+class _Process(faust.Worker):
+    """Faust's process, but one that ends when it is told to, also without a broker."""
+
+    async def stop(self) -> None:
+        """End in good order, else at once: what was decided is in the log or will be refused as too old."""
+        bound = threading.Timer(STOP_S, _end_at_once)
+        bound.daemon = True
+        bound.start()
+        await super().stop()
+
+
+def _end_at_once() -> None:
+    _log.warning("stop_took_too_long", waited_s=STOP_S)
+    os._exit(1)
 
 
 def warm_up(hub: Hub) -> None:
