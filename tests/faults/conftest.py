@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from connectors.store.migrations import migrate
 from connectors.topic_admin import ensure_topics
-from infra.services import embedded_kafka
-from tests.faults.park import Gateway, Listener, Roles, copy_hub
+from hub.folder import read_hub
+from infra.services import embedded_database, embedded_kafka
+from tests.faults.park import Database, Gateway, Listener, Roles, copy_hub
 
 
 @pytest.fixture(scope="session")
@@ -22,26 +24,47 @@ def broker(services_folder):
         yield service
 
 
+@pytest.fixture(params=["postgresql", "timescaledb"])
+def database(request, services_folder):
+    """A database that a test may kill, with the schema."""
+    if request.param == "timescaledb":
+        request.getfixturevalue("timescaledb")  # tells whether it can be had
+    with embedded_database(services_folder / "faults", edition=request.param, on_progress=print) as service:
+        dsn = service.create_database(f"faults_{uuid.uuid4().hex[:12]}")
+        migrate(dsn)
+        yield Database(service, dsn, away_s=30.0 if request.param == "timescaledb" else 10.0)
+
+
 @pytest.fixture
-def gateway(broker, tmp_path):
-    sends = Gateway(copy_hub(tmp_path, f"park-{uuid.uuid4().hex[:8]}"), broker.bootstrap)
+def hub_dir(tmp_path):
+    return copy_hub(tmp_path, f"park-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def hub(hub_dir):
+    return read_hub(hub_dir)
+
+
+@pytest.fixture
+def gateway(broker, hub_dir):
+    sends = Gateway(hub_dir, broker.bootstrap)
     yield sends.start()
     sends.stop()
 
 
 @pytest.fixture
-def roles(broker, gateway, tmp_path: Path, kernel_cache):
-    started = Roles(tmp_path, gateway.hub_dir, broker.bootstrap, kernel_cache)
+def roles(broker, hub_dir, tmp_path: Path, kernel_cache):
+    started = Roles(tmp_path, hub_dir, broker.bootstrap, kernel_cache)
     yield started
     started.stop()
 
 
 @pytest.fixture
-def listen(broker, gateway):
+def listen(broker, hub):
     listeners = []
 
     def to(*topics):
-        listeners.append(Listener(broker.bootstrap, gateway.hub.id, *topics))
+        listeners.append(Listener(broker.bootstrap, hub.id, *topics))
         return listeners[-1]
 
     yield to

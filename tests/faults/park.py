@@ -17,11 +17,13 @@ from pathlib import Path
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from hub.folder import read_hub
-from hub.model import GROUP, PARK, STATION
+from hub.model import GROUP
 from hub.tree import build_tree
+from infra.services import DatabaseService
 from streams.codec import encode
 from streams.messages import TelemetryFrame
 from streams.topics import PARTITIONS, TELEMETRY, Topic, key_of, partition_of
+from tests.connectors.dispatch.worker_double import free_port
 
 DE_KOUMEN = Path(__file__).parents[2] / "infra/hubs/de-koumen"
 SECOND_US = 1_000_000
@@ -43,7 +45,7 @@ def now_us() -> int:
 
 @dataclass
 class Gateway:
-    """Sends one frame per loop and second; `wh_per_s` of a point is the whole truth about it."""
+    """Sends one frame per loop and second; `wh_per_s` of a meter is the whole truth about it."""
 
     hub_dir: Path
     bootstrap: str
@@ -63,6 +65,11 @@ class Gateway:
         self.acknowledged = {loop: set() for loop in (*self.tree.meters,)}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def points(self) -> list[str]:
+        """All that has a register; those of devices stand still."""
+        return [point for ids in self.tree.meters.values() for point in ids]
 
     def expected_kw(self, node: str) -> float:
         return self.wh_per_s[node] * KW_PER_WH_PER_S
@@ -114,6 +121,16 @@ class Gateway:
         self._producer.close()
 
 
+@dataclass(frozen=True)
+class Database:
+    """A database of one test, on a server that the test may kill."""
+
+    service: DatabaseService
+    dsn: str
+    away_s: float
+    """How long the test that takes it away does so: one edition long, the other short, for the time it costs."""
+
+
 @dataclass
 class Roles:
     """Role processes of one hub; every one of them is ended by its pid."""
@@ -123,6 +140,7 @@ class Roles:
     bootstrap: str
     cache: Path
     dsn: str = ""
+    simulator_port: int = field(default_factory=free_port)
     running: list[subprocess.Popen] = field(default_factory=list)
 
     def start(self, role: str, name: str | None = None) -> subprocess.Popen:
@@ -132,12 +150,17 @@ class Roles:
             "LUSBALANS_DATA_DIR": str(self.folder / name),
             "LUSBALANS_KAFKA_BOOTSTRAP": self.bootstrap,
             "LUSBALANS_DATABASE_DSN": self.dsn,
+            "LUSBALANS_SIMULATOR_PORT": str(self.simulator_port),
             "NUMBA_CACHE_DIR": str(self.cache),
         }
-        log = (self.folder / f"{name}.log").open("a")
-        process = subprocess.Popen([sys.executable, "-m", "lusbalans", "run", role], env=environment, stderr=log)
+        command = [sys.executable, "-m", "lusbalans", "run", role]
+        with self.log_of(name).open("a") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self.running.append(process)
         return process
+
+    def log_of(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
 
     def stop(self) -> None:
         for process in self.running:
@@ -194,6 +217,3 @@ class Listener:
 
     def close(self) -> None:
         self._consumer.close()
-
-
-__all__ = ["GROUP", "PARK", "STATION", "Gateway", "Heard", "Listener", "Roles", "copy_hub"]
