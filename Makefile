@@ -26,7 +26,7 @@ check: env ## format, lint, types, imports, examples, tests without services (ev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q --doctest-modules $(DOCTESTED)
-	$(BIN)/python -m pytest -q -m 'not services'
+	$(BIN)/python -m pytest -q -m 'not services' -n 2 --dist loadfile
 
 test: check ## check, and everything with services it starts itself
 	STRICT=$(STRICT) $(BIN)/python -m pytest -q -m services
