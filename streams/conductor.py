@@ -20,11 +20,11 @@ from streams.codec import Rejected, decode_budget, decode_offer
 from streams.grid_loop import GridLoop
 from streams.messages import Budget, Claim, DeadLetterReason, Epoch, LoopState
 from streams.outbox import Outbox
-from streams.partition import OwnedPartition
+from streams.partition import OwnedPartition, is_foreign
 from streams.replay import Record, log_ends, replay
 from streams.reporting import Report
 from streams.station import Station
-from streams.topics import CLAIM, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, PARTITIONS, SETPOINT, TELEMETRY, Topic
+from streams.topics import CLAIM, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, PARTITIONS, SETPOINT, TELEMETRY, Topic, key_of
 
 _log = structlog.get_logger()
 
@@ -142,7 +142,7 @@ class Conductor:
         numbers = list(range(PARTITIONS)) if any(p.station for p in partitions) else list(mine)
         async for record in self._replay(LOOP_BUDGET, numbers, since_us=since_us):
             budget = decode_budget(record.value)
-            if not isinstance(budget, Rejected):
+            if not isinstance(budget, Rejected) and record.key == key_of(self._hub.id, budget.grid_loop):
                 self._remember(budget)
 
     def _replay(
@@ -189,6 +189,8 @@ class Conductor:
 
     async def on_offer(self, record: Record) -> None:
         """Take a loop's offer; the last one of a tick starts the clearing."""
+        if is_foreign(record.key, self._hub.id):
+            return
         partition = self._partitions.get(record.partition)
         offer = decode_offer(record.value)
         if isinstance(offer, Rejected):
@@ -200,6 +202,8 @@ class Conductor:
 
     async def on_budget(self, record: Record) -> None:
         """Take a budget; that of the present tick starts the loop's balancing."""
+        if is_foreign(record.key, self._hub.id):
+            return
         partition = self._partitions.get(record.partition)
         budget = decode_budget(record.value)
         if isinstance(budget, Rejected):

@@ -36,6 +36,7 @@ class OwnedPartition:
     """One partition of the co-partitioned topics."""
 
     number: int
+    hub_id: str
     controllers: dict[bytes, GridLoop | Station]
     """By message key."""
     names: dict[bytes, str]
@@ -53,6 +54,7 @@ class OwnedPartition:
         ]  # fmt: skip
         return cls(
             number=number,
+            hub_id=hub.id,
             controllers={
                 key_of(hub.id, name): Station(hub) if name == STATION else GridLoop(hub, name) for name in owned
             },
@@ -77,12 +79,17 @@ class OwnedPartition:
         self.waiting.append(record)
 
     def fold(self, record: Record) -> Folded:
-        """Decode a telemetry message and fold it once; one delivered again is decoded only, to judge it."""
+        """Decode a telemetry message and fold it once; one delivered again is decoded only, to judge it.
+
+        What another hub's gateways send is theirs to fold and theirs to bury.
+        """
         name = self.names.get(record.key, "")
-        frame = decode_telemetry(record.value)
         again = self.next_offset is not None and record.offset < self.next_offset
         if not again:
             self.next_offset = record.offset + 1
+        if is_foreign(record.key, self.hub_id):
+            return Folded(name, None, (), None)
+        frame = decode_telemetry(record.value)
         if isinstance(frame, Rejected):
             return Folded(name, None, (), frame)
         controller = self.controllers.get(record.key)
@@ -94,3 +101,12 @@ class OwnedPartition:
         if isinstance(outcome, Rejected):
             return Folded(name, None, (), outcome)
         return Folded(name, frame, outcome, None)
+
+
+def is_foreign(key: bytes, hub_id: str) -> bool:
+    """Whether a message is another hub's, for all hubs share the topics; a key without a hub is everybody's.
+
+    >>> is_foreign(b"de-koumen/lus-1", "de-koumen"), is_foreign(b"elsewhere/lus-1", "de-koumen"), is_foreign(b"", "x")
+    (False, True, False)
+    """
+    return b"/" in key and not key.startswith(key_of(hub_id, ""))

@@ -46,9 +46,14 @@ def test_what_means_nothing_is_named_also_when_it_is_delivered_again(owned):
     assert again.rejected.reason == DeadLetterReason.NOT_JSON
 
 
-def test_a_frame_for_a_loop_of_no_hub_of_ours_is_refused(owned):
-    folded = owned.fold(record(owned, 1, key=b"elsewhere/lus-1"))
+def test_a_frame_for_a_loop_that_the_hub_does_not_have_is_refused(owned):
+    folded = owned.fold(record(owned, 1, key=b"de-koumen/lus-99"))
     assert (folded.frame, folded.rejected.reason) == (None, DeadLetterReason.UNKNOWN_POINT)
+
+
+def test_another_hub_s_frames_are_neither_folded_nor_refused_but_counted_as_read(owned):
+    folded = owned.fold(record(owned, 1, key=b"elsewhere/lus-1", value=b"{"))
+    assert (folded.frame, folded.rejected, owned.next_offset) == (None, None, 2)
 
 
 def test_more_frames_than_may_wait_drop_the_oldest_and_ask_for_another_rebuild(owned, monkeypatch):
