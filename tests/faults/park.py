@@ -43,12 +43,14 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-@dataclass
+@dataclass(eq=False)
 class Gateway:
     """Sends one frame per loop and second; `wh_per_s` of a meter is the whole truth about it."""
 
     hub_dir: Path
     bootstrap: str
+    shift: int = 0
+    """Of who draws what, to tell two parks apart."""
     wh_per_s: dict[str, int] = field(init=False)
     acknowledged: dict[str, set[int]] = field(default_factory=dict)
     """Per loop, the instants whose frame the broker has."""
@@ -56,7 +58,7 @@ class Gateway:
     def __post_init__(self) -> None:
         self.hub = read_hub(self.hub_dir)
         self.tree = build_tree(self.hub)
-        draws = {connection.ean: 1 + at % 3 for at, connection in enumerate(self.hub.connections)}
+        draws = {connection.ean: 1 + (at + self.shift) % 3 for at, connection in enumerate(self.hub.connections)}
         below = {node.id: self.tree.connections_below(node.id) for node in self.tree.nodes}
         self.wh_per_s = draws | {
             node: sum(draws[ean] for ean in eans if node != GROUP or ean in self.tree.members)
