@@ -4,22 +4,32 @@ import os
 import signal
 import time
 
+import msgspec
 import pytest
 
+from connectors.store.migrations import migrate
 from hub.model import STATION
+from hub.quarters import QUARTER_US
 from streams.codec import decode_result, decode_state
-from streams.topics import LOOP_STATE, SETPOINT, SETPOINT_RESULT
+from streams.messages import Refusal
+from streams.topics import CLAIM, LOOP_STATE, SETPOINT, SETPOINT_RESULT
+from tests.connectors.dispatch.worker_double import Worker
 from tests.faults.judging import (
     GAP_S,
     assert_dispatch_took_no_older,
+    assert_store_is_the_ledger,
+    by_loop,
     everybody_since,
     generations,
     late_frames,
+    owners,
+    wait_until_stored,
     worst_gap_s,
 )
 
 pytestmark = pytest.mark.services
 
+SETTLED_US = 3_000_000
 WH_TOLERANCE = 0.5
 """Registers are whole watt-hours, the states carry means in kW."""
 
@@ -39,16 +49,27 @@ class Watch:
     def results(self):
         return [decode_result(m.value) for m in self.listener.so_far(SETPOINT_RESULT)]
 
+    def assert_each_loop_had_one_writer(self, messages):
+        """Two workers shared all loops for a while, one had them in the end, and nobody wrote after his successor."""
+        claimed = owners(self.listener.so_far(CLAIM))
+        shared = [loops for loops in claimed.values() if len(set(loops.values())) == 2]
+        assert {*self.loops, STATION} in [set(loops) for loops in shared]
+        assert len(set(claimed[max(claimed)].values())) == 1
+        assert generations(messages) <= set(claimed)
+        assert late_frames(messages) == []
+
     def assert_quarters_exact(self, *, since_s):
         """Every state since then knows each node's energy of this quarter as the gateway's ledger does."""
         states = [decode_state(m.value) for m in self.listener.so_far(LOOP_STATE) if m.at_s > since_s]
         closed = [state for state in states if state.mode == "closed"]
         assert {state.grid_loop for state in closed} == {*self.loops, STATION}
         for state in closed:
+            if state.at_us % QUARTER_US < SETTLED_US:
+                continue  # the quarter's first readings are on their way
             for node, mean_kw, coverage in zip(
                 state.nodes.ids, state.nodes.quarter_import_kw, state.nodes.coverage_ratio, strict=True
             ):
-                passed_h = state.at_us % 900_000_000 / 3_600e6
+                passed_h = state.at_us % QUARTER_US / 3_600e6
                 assert coverage == 1.0, (state.grid_loop, node)
                 assert (
                     mean_kw is None or abs(mean_kw - self.gateway.expected_kw(node)) * passed_h * 1000 < WH_TOLERANCE
@@ -57,7 +78,7 @@ class Watch:
 
 @pytest.fixture
 def watch(listen, gateway):
-    return Watch(gateway, listen(SETPOINT, LOOP_STATE, SETPOINT_RESULT))
+    return Watch(gateway, listen(SETPOINT, LOOP_STATE, SETPOINT_RESULT, CLAIM))
 
 
 def test_R8_a_worker_killed_three_times_is_replaced_and_the_quarter_stays_exact(roles, watch):  # noqa: N802
@@ -81,8 +102,11 @@ def test_R8_a_worker_killed_three_times_is_replaced_and_the_quarter_stays_exact(
     assert_dispatch_took_no_older(watch.results())
 
 
-def test_a_second_worker_joins_and_leaves_in_mid_quarter(roles, watch):
+def test_a_second_worker_joins_and_leaves_in_mid_quarter(roles, watch, gateway, postgres_dsn):
+    migrate(postgres_dsn)
+    roles.dsn = postgres_dsn
     roles.start("worker", "first")
+    recorder = roles.start("recorder")
     watch.until_all_are_balanced()
     joined_s = time.time()
     second = roles.start("worker", "second")
@@ -96,11 +120,16 @@ def test_a_second_worker_joins_and_leaves_in_mid_quarter(roles, watch):
     time.sleep(3)
     print(f"control gap at a join {joined_gap_s:.2f} s, at a clean stop {left_gap_s:.2f} s")
     assert max(joined_gap_s, left_gap_s) < GAP_S
-    assert late_frames(messages) == []
+    watch.assert_each_loop_had_one_writer(messages)
     watch.assert_quarters_exact(since_s=joined_s)
+    gateway.stop()
+    wait_until_stored(postgres_dsn, gateway)
+    recorder.terminate()
+    assert recorder.wait(30) == 0
+    assert_store_is_the_ledger(postgres_dsn, gateway)
 
 
-def test_R2_R8_nothing_old_of_a_frozen_worker_is_applied_when_it_wakes_up(roles, watch):  # noqa: N802
+def test_R2_R8_nothing_old_of_a_frozen_worker_is_applied_when_it_wakes_up(roles, watch, broker):  # noqa: N802
     roles.start("dispatch")
     frozen = roles.start("worker", "frozen")
     watch.until_all_are_balanced()
@@ -123,7 +152,19 @@ def test_R2_R8_nothing_old_of_a_frozen_worker_is_applied_when_it_wakes_up(roles,
     )
     assert gap_s < GAP_S
     assert frozen.poll() is None
+    assert refusal_of_a_late_frame(messages, broker, watch.gateway.hub.id) == Refusal.LOWER_EPOCH
     refused = {(each.grid_loop, each.epoch, each.sequence) for each in watch.results() if each.outcome == "refused"}
     assert {(frame.grid_loop, frame.epoch, frame.sequence) for frame in late} <= refused
     assert_dispatch_took_no_older(watch.results())
     watch.assert_quarters_exact(since_s=time.time() - 2)
+
+
+def refusal_of_a_late_frame(messages, broker, hub_id):
+    """What dispatch says to the worst a frozen worker could write: new, in good order, but of its old epoch."""
+    loop, frames = next(iter(by_loop(messages).items()))
+    first = frames[0][1]
+    late = msgspec.structs.replace(first, sequence=1_000_000, issued_at_us=time.time_ns() // 1000)
+    with Worker(broker.bootstrap, hub_id, loop) as frozen:
+        frozen.write(late)
+        answer = frozen.answered(lambda each: (each.epoch, each.sequence) == (late.epoch, late.sequence))
+    return answer and answer.refusal
