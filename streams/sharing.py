@@ -130,7 +130,8 @@ def share_out(
         loop: Interval(low_kw[loop] - below_kw * share[loop], high_kw[loop] + above_kw * share[loop]) for loop in loops
     }
     moved_kw = sum(quantity_kw.values()) - sum(_at_rest_kw(view.curve) for view in loops.values())
-    return Shares(wanted, limit, _binding(upper.bounds, bounds_kw - _facing(upper.bounds, most_kw, least_kw), moved_kw))
+    room_kw = bounds_kw - _facing(upper.bounds, most_kw, least_kw)
+    return Shares(wanted, limit, _binding(upper.bounds, room_kw, moved_kw=moved_kw, n_nodes=len(most_kw)))
 
 
 def _clear(
@@ -172,9 +173,9 @@ def _at_rest_kw(curve: FlexibilityCurve) -> float:
     return curve.power_kw[curve.order.index(0)]
 
 
-def _binding(bounds: Sequence[Bounds], room_kw: Floats, moved_kw: float) -> list[str]:
+def _binding(bounds: Sequence[Bounds], room_kw: Floats, *, moved_kw: float, n_nodes: int) -> list[str]:
     """[n_upper_nodes] The direction that moved the loops, at the node with the least room in it."""
-    binding = [""] * (1 + max(b.node for b in bounds))
+    binding = [""] * n_nodes
     facing = [at for at, b in enumerate(bounds) if b.imports == (moved_kw < 0)]
     if abs(moved_kw) > _WATT_KW and facing:
         tightest = bounds[min(facing, key=lambda at: float(room_kw[at]))]
