@@ -33,15 +33,17 @@ class Span:
 
 @dataclass(slots=True)
 class LoadMemory:
-    """[n_connections] What each connection's uncontrolled load was when its meter was last heard, and when."""
+    """[n_connections] Between what each connection's uncontrolled load lay by its meter's last reading, and when."""
 
-    load_kw: Floats
+    low_kw: Floats
+    high_kw: Floats
     at_us: NDArray[np.int64]
+    """When that was measured, not when it was looked at: a load drifts from its reading on."""
 
     @classmethod
     def empty(cls, n_connections: int) -> "LoadMemory":
         """Nothing heard yet."""
-        return cls(np.zeros(n_connections), np.full(n_connections, NEVER, np.int64))
+        return cls(np.zeros(n_connections), np.zeros(n_connections), np.full(n_connections, NEVER, np.int64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,8 @@ def estimate(plant: Plant, state: PointState, memory: LoadMemory, *, now_us: int
     )
     meters = plant.meter[plant.connection_node]
     meter_fresh = heard[meters]
-    loads = _loads(plant, memory, assets=assets, meter_kw=state.power_kw[meters], heard=meter_fresh, now_us=now_us)
+    _remember(memory, assets, meter_kw=state.power_kw[meters], at_us=state.at_us[meters], heard=meter_fresh)
+    loads = _loads(plant, memory, heard=meter_fresh, now_us=now_us)
     below = Span(low_kw=plant.sum_up(assets.low_kw), high_kw=plant.sum_up(assets.high_kw))
     uncontrolled = Span(low_kw=plant.sum_up(loads.low_kw), high_kw=plant.sum_up(loads.high_kw))
     feeders = np.flatnonzero((plant.parent == 0) & (plant.meter >= 0))
@@ -107,26 +110,23 @@ def estimate(plant: Plant, state: PointState, memory: LoadMemory, *, now_us: int
     )
 
 
-def _loads(
-    plant: Plant,
-    memory: LoadMemory,
-    *,
-    assets: Span,
-    meter_kw: Floats,
-    heard: NDArray[np.bool_],
-    now_us: int,
-) -> Span:
+def _remember(
+    memory: LoadMemory, assets: Span, *, meter_kw: Floats, at_us: NDArray[np.int64], heard: NDArray[np.bool_]
+) -> None:
+    memory.low_kw[heard] = (meter_kw - assets.high_kw)[heard]
+    memory.high_kw[heard] = (meter_kw - assets.low_kw)[heard]
+    memory.at_us[heard] = at_us[heard]
+
+
+def _loads(plant: Plant, memory: LoadMemory, *, heard: NDArray[np.bool_], now_us: int) -> Span:
     """[n_connections] The load behind each connection that no setpoint moves."""
-    low_kw, high_kw = meter_kw - assets.high_kw, meter_kw - assets.low_kw
-    memory.load_kw[heard] = high_kw[heard]
-    memory.at_us[heard] = now_us
     contract_kw = np.array([connection.contract_import_kw for connection in plant.connections])
     silent_s = np.where(memory.at_us == NEVER, 1 / RAMP_RATIO_PER_S, (now_us - memory.at_us) / 1e6)
-    drift_kw = np.minimum(contract_kw * RAMP_RATIO_PER_S * silent_s, contract_kw)
-    ceiling_kw = np.maximum(contract_kw, memory.load_kw)
+    drift_kw = np.where(heard, 0.0, np.minimum(contract_kw * RAMP_RATIO_PER_S * silent_s, contract_kw))
+    floor_kw, ceiling_kw = np.minimum(memory.low_kw, 0.0), np.maximum(memory.high_kw, contract_kw)
     return Span(
-        low_kw=np.where(heard, low_kw, np.maximum(memory.load_kw - drift_kw, np.minimum(memory.load_kw, 0.0))),
-        high_kw=np.where(heard, high_kw, np.minimum(memory.load_kw + drift_kw, ceiling_kw)),
+        low_kw=np.maximum(memory.low_kw - drift_kw, floor_kw),
+        high_kw=np.minimum(memory.high_kw + drift_kw, ceiling_kw),
     )
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from hub.model import AssetKind
+from streams.grid_loop import GridLoop
 from streams.limits import judged_bounds_kw
+from tests.streams.small_park import FACTORY, QUARTER_START_US, frame, north_kw, small_hub
 from tests.streams.virtual_park import SECOND_US, Park
 
 
@@ -56,22 +58,6 @@ def test_a_dead_connection_meter_widens_only_its_own_path(loop):
     assert known.fresh.all()
 
 
-@pytest.mark.parametrize(("age_s", "share"), [(6, 6 / 30), (15, 0.5), (3600, 1.0)])
-def test_a_silent_connection_may_have_drifted_as_far_as_its_contract_lets_it(loop, age_s, share):
-    connection = loop.plant.connections[0]
-    loop._look(loop.now_us)
-    heard_kw = loop._memory.load_kw[0]
-    loop.now_us += age_s * SECOND_US
-    loop._points.at_us[:] = loop.now_us
-    forget(loop, connection.ean, age_s=age_s)
-    known = loop._look(loop.now_us)
-    at = node_at(loop, connection.ean)
-    drift_kw = share * connection.contract_import_kw
-    ceiling_kw = max(connection.contract_import_kw, heard_kw)
-    assert known.uncontrolled.high_kw[at] == pytest.approx(min(heard_kw + drift_kw, ceiling_kw))
-    assert known.uncontrolled.low_kw[at] == pytest.approx(max(heard_kw - drift_kw, min(heard_kw, 0)))
-
-
 def test_pv_that_is_not_heard_counts_as_nothing_for_import_and_in_full_for_export(loop):
     roof = next(asset for asset in loop.plant.assets if asset.kind is AssetKind.PV)
     forget(loop, roof.id, age_s=60)
@@ -109,3 +95,109 @@ def test_a_whole_quarter_later_every_second_is_covered():
     park = Park("sunny-noon", into_quarter_s=880).turn(30)
     for loop in park.loops.values():
         assert not loop._look(park.now_us).uncovered_s.any()
+
+
+class Factory:
+    """The small park's grid loop north, told what is measured at a second of the quarter and asked of its factory.
+
+    The factory may draw 200 kW by contract; its battery moves between -100 and 100 kW.
+    """
+
+    def __init__(self):
+        self.loop = GridLoop(small_hub(), "north")
+        self.at = node_at(self.loop, FACTORY)
+
+    def hear(self, *points, at_s, import_wh=None, **powers_kw):
+        """Readings of the points named, of all where none is."""
+        at_us = QUARTER_START_US + at_s * SECOND_US
+        powers_kw = {point: kw for point, kw in north_kw(**powers_kw).items() if point in points or not points}
+        registers = {} if import_wh is None else {FACTORY: import_wh}
+        assert self.loop.fold(frame(at_us, powers_kw, registers), received_at_us=at_us) == ()
+
+    def look(self, *, at_s):
+        return self.loop._look(QUARTER_START_US + round(at_s * SECOND_US))
+
+    def load_kw(self, *, at_s):
+        known = self.look(at_s=at_s)
+        return pytest.approx([known.uncontrolled.low_kw[self.at], known.uncontrolled.high_kw[self.at]])
+
+    def power_kw(self, *, at_s):
+        known = self.look(at_s=at_s)
+        return pytest.approx([known.power.low_kw[self.at], known.power.high_kw[self.at]])
+
+
+@pytest.fixture
+def factory():
+    return Factory()
+
+
+def test_a_connection_never_heard_lies_between_nothing_and_its_contract(factory):
+    factory.hear("battery", at_s=0, battery=30.0)
+    assert factory.load_kw(at_s=0) == [0, 200]
+    assert factory.power_kw(at_s=0) == [30, 230]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "expected_kw"),
+    [
+        pytest.param(4, [80, 80], id="fresh"),
+        pytest.param(6, [40, 120], id="a fifth of its contract either way"),
+        pytest.param(15, [0, 180], id="half of it, but no load generates"),
+        pytest.param(3600, [0, 200], id="its contract, and no more"),
+    ],
+)
+def test_a_silent_connection_may_have_drifted_since_its_reading_not_since_the_last_look(factory, age_s, expected_kw):
+    factory.hear(at_s=0, factory=80.0)
+    factory.look(at_s=4)
+    assert factory.load_kw(at_s=age_s) == expected_kw
+
+
+def test_a_reading_that_comes_back_ends_the_drift(factory):
+    factory.hear(at_s=0)
+    factory.look(at_s=60)
+    factory.hear(at_s=61, factory=90.0)
+    assert factory.load_kw(at_s=61) == [90, 90]
+
+
+def test_of_a_silent_battery_its_meter_tells_the_sum_and_no_more(factory):
+    factory.hear(at_s=0, factory=80.0, battery=0.0)
+    factory.hear(FACTORY, at_s=10, factory=80.0, battery=0.0)
+    assert factory.power_kw(at_s=10) == [80, 80]
+    assert factory.load_kw(at_s=10) == [-20, 180]
+
+
+def test_a_meter_that_falls_silent_after_its_battery_keeps_both_ends_of_what_was_known(factory):
+    factory.hear(at_s=0, factory=80.0)
+    factory.hear(FACTORY, at_s=10, factory=80.0)
+    factory.look(at_s=10)
+    assert factory.load_kw(at_s=16) == [-20, 200]
+    assert factory.power_kw(at_s=16) == [-120, 300]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "expected_kwh"),
+    [
+        pytest.param(0, 2.0, id="the register's own"),
+        pytest.param(3, 2.0 + 120 * 3 / 3600, id="its power goes on for three seconds"),
+        pytest.param(30, 2.0 + 300 * 30 / 3600, id="silent: all that contract and battery allow, all the time"),
+    ],
+)
+def test_energy_since_the_last_reading_is_taken_at_the_unfavourable_end(factory, age_s, expected_kwh):
+    factory.hear(at_s=0, factory=120.0, import_wh=1000)
+    factory.hear(at_s=60, factory=120.0, import_wh=3000)
+    known = factory.look(at_s=60 + age_s)
+    assert known.energy_kwh[factory.at, 0] == pytest.approx(expected_kwh)
+    assert known.uncovered_s[factory.at] == 0
+
+
+@pytest.mark.parametrize("first_s", [-1, 0, 100])
+def test_a_register_covers_the_quarter_from_its_first_reading_on(factory, first_s):
+    factory.hear(at_s=first_s, import_wh=1000)
+    factory.hear(at_s=200, import_wh=1500)
+    known = factory.look(at_s=200)
+    assert known.uncovered_s[factory.at] == max(first_s, 0)
+
+
+def test_a_meter_without_registers_covers_nothing(factory):
+    factory.hear(at_s=200)
+    assert factory.look(at_s=300).uncovered_s[factory.at] == 300
