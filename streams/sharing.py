@@ -67,6 +67,11 @@ class Residual:
 
     seen_kw: deque[Floats] = field(default_factory=lambda: deque(maxlen=RESIDUAL_TICKS))
 
+    @property
+    def known(self) -> bool:
+        """Whether all loops have ever offered in one tick; before that the estimate guesses what a silent one takes."""
+        return bool(self.seen_kw)
+
     def estimate_kw(self, power_kw: Floats, loops: Mapping[str, LoopView]) -> Floats:
         """[n_upper_nodes] The residual now; a tick in which a loop did not offer adds nothing to what is known."""
         now_kw = power_kw - sum(loop.net_kw for loop in loops.values())

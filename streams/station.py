@@ -1,7 +1,8 @@
 """The hub agent: it clears the nodes above the grid loops and lends each loop a budget. Pure but for its own state.
 
 It knows the boundary and group meters and what the loops offer. A loop whose offer is missing counts as what it may be
-obeying; without a boundary meter nobody gets a budget and the loops go to their fallback shares (R7).
+obeying; without a boundary meter nobody gets a budget and the loops go to their fallback shares (R7). Nor does anybody
+before all loops have offered together once: what the boundary carries beside them is not known until then (R13).
 """
 
 from collections.abc import Mapping
@@ -132,8 +133,9 @@ class Station:
             binding=shares.binding,
             now_us=now_us,
         )
-        budgets = self._lend(shares, exposures, tick=tick, now_us=now_us) if heard else ()
-        return Clearing(budgets, self._state(nodes, heard=heard, tick=tick, now_us=now_us))
+        lends = heard and self._residual.known
+        budgets = self._lend(shares, exposures, tick=tick, now_us=now_us) if lends else ()
+        return Clearing(budgets, self._state(nodes, lends=lends, tick=tick, now_us=now_us))
 
     def _bounds_kw(self, energy_kwh: Floats, uncovered_s: Floats, *, now_us: int) -> Floats:
         """[n_bounds] What the upper nodes may carry, the park's margin kept free (R22)."""
@@ -164,7 +166,7 @@ class Station:
             budgets.append(budget)
         return tuple(budgets)
 
-    def _state(self, nodes: NodeStates, *, heard: bool, tick: int, now_us: int) -> LoopState:
+    def _state(self, nodes: NodeStates, *, lends: bool, tick: int, now_us: int) -> LoopState:
         return LoopState(
             grid_loop=STATION,
             tick=tick,
@@ -173,5 +175,5 @@ class Station:
             nodes=nodes,
             missed_ticks=self.missed_ticks,
             folded_until_us=self.folded_until_us,
-            mode="closed" if heard else "fallback",
+            mode="closed" if lends else "fallback",
         )
