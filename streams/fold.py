@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hub.quarter_figures import BOUNDARY_GAP_US
 from hub.quarters import QUARTER_US, registers_at_wh
 from streams.columns import BadReading, Columns, Points
 from streams.messages import DeadLetterReason
@@ -41,6 +42,8 @@ class PointState:
     soc_ratio: Floats = field(init=False)
     register_us: Instants = field(init=False)
     register_wh: NDArray[np.int64] = field(init=False)
+    broken_us: Instants = field(init=False)
+    """Newest register reading that did not follow from the one before; older readings count another register."""
     quarter_us: Instants = field(init=False)
     """Start of the quarter that holds the newest register reading."""
     before_us: Instants = field(init=False)
@@ -53,7 +56,7 @@ class PointState:
     def __post_init__(self) -> None:
         n_points = len(self.points.ids)
         self.index = self.points.index()
-        for name in ("at_us", "register_us", "quarter_us", "before_us", "after_us"):
+        for name in ("at_us", "register_us", "broken_us", "quarter_us", "before_us", "after_us"):
             setattr(self, name, np.full(n_points, NEVER, np.int64))
         for name in ("register_wh", "before_wh", "after_wh"):
             setattr(self, name, np.zeros((n_points, 2), np.int64))
@@ -107,13 +110,17 @@ def _fold_registers(state: PointState, columns: Columns, rows: NDArray[np.int64]
     point, at_us, registers_wh = point[newer], at_us[newer], registers_wh[newer]
     known = state.register_us[point] != NEVER
     went_back = known & np.any(registers_wh < state.register_wh[point], axis=1)
-    leapt = known & _leapt(state, point, at_us=at_us, registers_wh=registers_wh)
+    leapt = known & _leapt(
+        state, point, gained_wh=registers_wh - state.register_wh[point], passed_us=at_us - state.register_us[point]
+    )
     anew = ~known | went_back | leapt
     quarter_us = at_us - at_us % QUARTER_US
     rolled = ~anew & (quarter_us > state.quarter_us[point])
     state.before_us[point[rolled]] = state.register_us[point[rolled]]
     state.before_wh[point[rolled]] = state.register_wh[point[rolled]]
     state.before_us[point[anew]] = NEVER
+    broken = went_back | leapt
+    state.broken_us[point[broken]] = at_us[broken]
     starts = rolled | anew
     state.quarter_us[point[starts]] = quarter_us[starts]
     state.after_us[point[starts]] = at_us[starts]
@@ -135,7 +142,9 @@ def _fold_late_registers(
 ) -> None:
     """Late readings may still tell the register at the start of the quarter better."""
     start_us = state.quarter_us[point]
-    plausible = np.all(registers_wh <= state.register_wh[point], axis=1)
+    gained_wh, passed_us = state.register_wh[point] - registers_wh, state.register_us[point] - at_us
+    plausible = np.all(gained_wh >= 0, axis=1) & (at_us >= state.broken_us[point])
+    plausible &= ~_leapt(state, point, gained_wh=gained_wh, passed_us=passed_us)
     before = plausible & (at_us <= start_us) & (at_us > state.before_us[point])
     state.before_us[point[before]] = at_us[before]
     state.before_wh[point[before]] = registers_wh[before]
@@ -145,11 +154,10 @@ def _fold_late_registers(
 
 
 def _leapt(
-    state: PointState, point: NDArray[np.int64], *, at_us: Instants, registers_wh: NDArray[np.int64]
+    state: PointState, point: NDArray[np.int64], *, gained_wh: NDArray[np.int64], passed_us: Instants
 ) -> NDArray[np.bool_]:
-    passed_h = (at_us - state.register_us[point]) / 3.6e9
-    most_wh = REGISTER_HEADROOM * 1000 * state.points.max_abs_kw[point] * passed_h + REGISTER_GRAIN_WH
-    leapt: NDArray[np.bool_] = np.any(registers_wh - state.register_wh[point] > most_wh[:, None], axis=1)
+    most_wh = REGISTER_HEADROOM * 1000 * state.points.max_abs_kw[point] * passed_us / 3.6e9 + REGISTER_GRAIN_WH
+    leapt: NDArray[np.bool_] = np.any(gained_wh > most_wh[:, None], axis=1)
     return leapt
 
 
@@ -168,10 +176,11 @@ class QuarterSoFar:
 def quarter_so_far(state: PointState, quarter_us: int) -> QuarterSoFar:
     """Energy in the quarter that starts at `quarter_us`, by `hub.quarters.registers_at_wh`.
 
-    A point whose newest register reading is older than the quarter has used nothing yet that a register tells.
+    A point whose newest register reading is older than the quarter has used nothing yet that a register tells; one
+    that was away around the quarter's start for longer than a boundary bridges is covered from its return on.
     """
     current = state.quarter_us == quarter_us
-    covered = state.before_us != NEVER
+    covered = (state.before_us != NEVER) & (state.after_us - state.before_us <= BOUNDARY_GAP_US)
     before_us = np.where(covered, state.before_us, state.after_us)
     before_wh = np.where(covered[:, None], state.before_wh, state.after_wh)
     start_wh = registers_at_wh(
