@@ -80,11 +80,10 @@ def test_any_cut_and_redelivery_of_the_log_gives_the_same_state(seed):
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32))
-def test_late_frames_change_nothing_that_was_right_and_mend_the_quarters_start(seed):
+def test_the_order_of_arrival_changes_nothing(seed):
     chance = random.Random(seed)
     frames = log(chance, 40)
-    late = sorted(frames[:-1], key=lambda each: each.sent_at_us + chance.randrange(0, 3) * SECOND_US)
-    assert_same(folded([*late, frames[-1]]), folded(frames))
+    assert_same(folded(chance.sample(frames, len(frames))), folded(frames))
 
 
 @settings(max_examples=40, deadline=None)
@@ -133,3 +132,24 @@ def test_a_point_named_twice_in_a_frame_counts_with_its_newest_reading():
 def test_before_the_first_reading_of_a_quarter_nothing_is_used_yet():
     state = folded([frame(START_US - 2 * SECOND_US, [500, 0], [0, 0])])
     assert quarter_so_far(state, START_US).energy_wh.tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_reading_of_registers_only_leaves_the_power_as_it_was():
+    state = folded([frame(START_US, [10, 0], [0, 0], power_kw=(7.0, -3.0))])
+    take(state, frame(START_US + SECOND_US, [12, 0], [0, 1], power_kw=(None, None)))
+    assert (state.power_kw.tolist(), state.at_us.tolist()) == ([7.0, -3.0], [START_US, START_US])
+    assert state.register_us.tolist() == [START_US + SECOND_US] * 2
+
+
+def test_a_late_register_above_the_newest_is_not_believed_to_be_the_quarters_start():
+    state = folded([frame(START_US + 2 * SECOND_US, [1000, 0], [0, 0])])
+    take(state, frame(START_US - SECOND_US, [1001, 0], [0, 0]))
+    take(state, frame(START_US + SECOND_US, [1001, 0], [0, 0]))
+    so_far = quarter_so_far(state, START_US)
+    assert (so_far.energy_wh[0, 0], so_far.covered_from_us[0]) == (0, START_US + 2 * SECOND_US)
+
+
+def test_of_two_readings_of_one_instant_the_first_holds():
+    state = folded([frame(START_US, [10, 0], [0, 0], power_kw=(7.0, -3.0))])
+    assert take(state, frame(START_US, [11, 0], [0, 0], power_kw=(8.0, -4.0))) == ()
+    assert (state.power_kw[0], state.register_wh[0, 0]) == (7.0, 10)

@@ -37,7 +37,8 @@ def test_a_frame_delivered_again_is_not_folded_again(owned):
     assert owned.fold(record(owned, 7)).frame is not None
     assert owned.fold(record(owned, 7)).frame is None
     assert owned.fold(record(owned, 6)).frame is None
-    assert owned.next_offset == 8
+    assert owned.fold(record(owned, 8)).frame is not None
+    assert owned.next_offset == 9
 
 
 def test_what_means_nothing_is_named_also_when_it_is_delivered_again(owned):
@@ -49,6 +50,21 @@ def test_what_means_nothing_is_named_also_when_it_is_delivered_again(owned):
 def test_a_frame_for_a_loop_that_the_hub_does_not_have_is_refused(owned):
     folded = owned.fold(record(owned, 1, key=b"de-koumen/lus-99"))
     assert (folded.frame, folded.rejected.reason) == (None, DeadLetterReason.UNKNOWN_POINT)
+
+
+def test_a_frame_of_unequal_columns_is_refused_whole_and_counted_as_read(owned):
+    lame = TelemetryFrame(
+        gateway="gw", sequence=1, sent_at_us=AT_US, ids=["lus-1/a"], measured_at_us=[], power_kw=[1.0]
+    )
+    folded = owned.fold(record(owned, 3, value=encode(lame)))
+    assert (folded.frame, folded.rejected.reason) == (None, DeadLetterReason.UNEQUAL_COLUMNS)
+    assert owned.next_offset == 4
+
+
+def test_a_bad_reading_is_named_beside_the_frame_that_holds_it(owned):
+    folded = owned.fold(record(owned, 3, power_kw=1e9))
+    assert [(bad.point, bad.reason) for bad in folded.bad] == [("lus-1/a", DeadLetterReason.ABSURD_VALUE)]
+    assert folded.frame is not None
 
 
 def test_another_hub_s_frames_are_neither_folded_nor_refused_but_counted_as_read(owned):
