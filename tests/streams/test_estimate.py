@@ -6,7 +6,7 @@ import pytest
 from hub.model import AssetKind
 from streams.grid_loop import GridLoop
 from streams.limits import judged_bounds_kw
-from tests.streams.small_park import FACTORY, QUARTER_START_US, frame, north_kw, small_hub
+from tests.streams.small_park import FACTORY, OFFICE, QUARTER_START_US, frame, north_kw, small_hub
 from tests.streams.virtual_park import SECOND_US, Park
 
 
@@ -107,12 +107,11 @@ class Factory:
         self.loop = GridLoop(small_hub(), "north")
         self.at = node_at(self.loop, FACTORY)
 
-    def hear(self, *points, at_s, import_wh=None, **powers_kw):
-        """Readings of the points named, of all where none is."""
+    def hear(self, *points, at_s, import_wh=(), **powers_kw):
+        """Readings of the points named, of all where none is; registers A+ as given, by id."""
         at_us = QUARTER_START_US + at_s * SECOND_US
         powers_kw = {point: kw for point, kw in north_kw(**powers_kw).items() if point in points or not points}
-        registers = {} if import_wh is None else {FACTORY: import_wh}
-        assert self.loop.fold(frame(at_us, powers_kw, registers), received_at_us=at_us) == ()
+        assert self.loop.fold(frame(at_us, powers_kw, import_wh), received_at_us=at_us) == ()
 
     def look(self, *, at_s):
         return self.loop._look(QUARTER_START_US + round(at_s * SECOND_US))
@@ -183,8 +182,8 @@ def test_a_meter_that_falls_silent_after_its_battery_keeps_both_ends_of_what_was
     ],
 )
 def test_energy_since_the_last_reading_is_taken_at_the_unfavourable_end(factory, age_s, expected_kwh):
-    factory.hear(at_s=0, factory=120.0, import_wh=1000)
-    factory.hear(at_s=60, factory=120.0, import_wh=3000)
+    factory.hear(at_s=0, factory=120.0, import_wh={FACTORY: 1000})
+    factory.hear(at_s=60, factory=120.0, import_wh={FACTORY: 3000})
     known = factory.look(at_s=60 + age_s)
     assert known.energy_kwh[factory.at, 0] == pytest.approx(expected_kwh)
     assert known.uncovered_s[factory.at] == 0
@@ -192,8 +191,8 @@ def test_energy_since_the_last_reading_is_taken_at_the_unfavourable_end(factory,
 
 @pytest.mark.parametrize("first_s", [-1, 0, 100])
 def test_a_register_covers_the_quarter_from_its_first_reading_on(factory, first_s):
-    factory.hear(at_s=first_s, import_wh=1000)
-    factory.hear(at_s=200, import_wh=1500)
+    factory.hear(at_s=first_s, import_wh={FACTORY: 1000})
+    factory.hear(at_s=200, import_wh={FACTORY: 1500})
     known = factory.look(at_s=200)
     assert known.uncovered_s[factory.at] == max(first_s, 0)
 
@@ -201,3 +200,37 @@ def test_a_register_covers_the_quarter_from_its_first_reading_on(factory, first_
 def test_a_meter_without_registers_covers_nothing(factory):
     factory.hear(at_s=200)
     assert factory.look(at_s=300).uncovered_s[factory.at] == 300
+
+
+def test_what_flows_out_since_the_last_reading_counts_as_export(factory):
+    factory.hear(at_s=0, factory=-60.0, import_wh={FACTORY: 1000})
+    assert factory.look(at_s=3).energy_kwh[factory.at].tolist() == pytest.approx([0, 60 * 3 / 3600])
+
+
+def test_a_silent_battery_blurs_what_its_feeder_tells_of_the_load(factory):
+    factory.hear(at_s=0)
+    factory.hear("north/a", at_s=10, factory=80.0)
+    known, feeder = factory.look(at_s=10), node_at(factory.loop, "north/a")
+    assert [known.uncontrolled.low_kw[feeder], known.uncontrolled.high_kw[feeder]] == [-20, 180]
+    assert known.power.low_kw[feeder] == known.power.high_kw[feeder] == 80
+
+
+@pytest.mark.parametrize(
+    ("node", "energy_kwh", "uncovered_s"),
+    [
+        pytest.param(FACTORY, 0.4, 100, id="a connection by its meter"),
+        pytest.param("north-1", 0.4, 100, id="a section by its connections"),
+        pytest.param("north-2", 0.6, 0, id="another section"),
+        pytest.param("north/a", 0.5, 50, id="a feeder by its meter"),
+        pytest.param("north", 1.2, 50, id="the loop by its feeders, and not before both tell"),
+    ],
+)
+def test_energy_and_coverage_of_a_node_are_its_meters_or_of_what_lies_below(factory, node, energy_kwh, uncovered_s):
+    before_wh = {FACTORY: 0, OFFICE: 0, "north/a": 0, "north/b": 0}
+    factory.hear(OFFICE, "north/b", at_s=0, import_wh=before_wh)
+    factory.hear("north/a", at_s=50, import_wh=before_wh)
+    factory.hear(FACTORY, at_s=100, import_wh=before_wh)
+    factory.hear(at_s=200, import_wh={FACTORY: 400, OFFICE: 600, "north/a": 500, "north/b": 700})
+    known, at = factory.look(at_s=200), node_at(factory.loop, node)
+    assert known.energy_kwh[at].tolist() == pytest.approx([energy_kwh, 0])
+    assert known.uncovered_s[at] == uncovered_s
