@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from balancer.kernel import State, solve
 from balancer.model import Asset, Limit, Node
@@ -10,11 +12,16 @@ from hub.model import GROUP, PARK
 from streams.budgets import Exposure, Interval
 from streams.messages import Curve, Epoch, Offer
 from streams.sharing import LoopView, Residual, share_out, view_loop
+from streams.station import NODES
+from tests.streams.random_park import NOW_US, RandomPark
 from tests.streams.virtual_park import Park
 
 
-def solve_at_once(park, limit_of):
-    """One kernel problem for the whole park: every loop's own tree, limits and boxes, below the upper nodes."""
+def solve_at_once(park, *upper):
+    """One kernel problem for the whole park: every loop's own tree, limits and boxes, below the upper nodes.
+
+    `upper` are limits of those: node, least and most, and the load that they count beside the devices, kW.
+    """
     nodes, limits, assets, values = [Node(PARK, None), Node(GROUP, PARK)], [], [], {}
     for loop in park.loops.values():
         tree, state = loop.plant.topology, loop._state
@@ -31,8 +38,9 @@ def solve_at_once(park, limit_of):
             )
             for k, a in enumerate(tree.assets)
         ]
-    limits.append(Limit(PARK, uncontrolled_kw=-1.0))
-    values[-1.0] = (limit_of.min_kw, limit_of.max_kw, 0.0)
+    for node, *figures in upper:
+        values[float(len(limits))] = figures
+        limits.append(Limit(node, uncontrolled_kw=float(len(limits))))
     topology = compile_topology(nodes, limits, assets)
     state = State.of(topology)
     for k, limit in enumerate(topology.limits):
@@ -61,11 +69,30 @@ def test_two_levels_give_each_loop_what_one_level_would(scenario, seconds):
             upper, views, residual_kw=np.zeros(2), bounds_kw=bounds_kw, share=dict.fromkeys(views, 1 / len(views))
         )
         room = Interval(rest_kw + squeeze_kw, np.inf) if squeeze_kw > 0 else Interval(-np.inf, rest_kw + squeeze_kw)
-        at_once = solve_at_once(park, room)
+        at_once = solve_at_once(park, (PARK, room.min_kw, room.max_kw, 0.0))
         for name, view in views.items():
             granted = shares.wanted[name].max_kw if squeeze_kw < 0 else shares.wanted[name].min_kw
             assert granted - view.most_kw == pytest.approx(at_once[name], abs=1e-6), (name, squeeze_kw)
         bounds_kw[:] = 1e9
+
+
+@settings(max_examples=150, deadline=None)
+@given(chance=st.randoms(use_true_random=False))
+def test_whatever_the_park_and_its_limits_two_levels_give_each_loop_what_one_level_would(chance):
+    park = RandomPark(chance)
+    views = {name: view_loop(loop.offer(tick=1, now_us=NOW_US), None, tick=1) for name, loop in park.loops.items()}
+    residual_kw = np.array([chance.uniform(-20, 20) for _ in NODES])
+    load_kw = residual_kw + sum(view.most_kw for view in views.values())
+    upper = park.station._upper
+    limits = [
+        (NODES[b.node], -np.inf if b.imports else -b.instant_kw, b.instant_kw if b.imports else np.inf, load_kw[b.node])
+        for b in upper.bounds
+    ]
+    at_once = solve_at_once(park, *limits)
+    bounds_kw, nothing_dealt_out = np.array([b.instant_kw for b in upper.bounds]), dict.fromkeys(views, 0.0)
+    shares = share_out(upper, views, residual_kw=residual_kw, bounds_kw=bounds_kw, share=nothing_dealt_out)
+    for name, view in views.items():
+        assert shares.wanted[name].max_kw - view.most_kw == pytest.approx(at_once[name], abs=1e-6)
 
 
 def offer(tick=5, power_kw=300.0):
