@@ -56,8 +56,7 @@ class Station:
             bounds,
         )
         self._upper = Upper(topology=topology, bounds=bounds, bounds_at=bounds_at)
-        width_kw = {loop: share.max_kw - share.min_kw for loop, share in self._shares.items()}
-        self._part = {loop: kw / sum(width_kw.values()) for loop, kw in width_kw.items()}
+        self._part = _parts(self._shares)
         self._offers: dict[str, Offer] = {}
         self._residual = Residual()
         self._number = 0
@@ -177,3 +176,10 @@ class Station:
             folded_until_us=self.folded_until_us,
             mode="closed" if lends else "fallback",
         )
+
+
+def _parts(shares: Mapping[str, Interval]) -> dict[str, float]:
+    """Each loop's part of the room that no limit needs: by the width of its fallback share, evenly where none has any."""
+    width_kw = {loop: share.max_kw - share.min_kw for loop, share in shares.items()}
+    total_kw = sum(width_kw.values())
+    return {loop: kw / total_kw if total_kw > 0 else 1 / len(width_kw) for loop, kw in width_kw.items()}

@@ -30,10 +30,10 @@ def limit(node, *, import_kw=None, export_kw=None):
 BOUNDARY = (limit(PARK, import_kw=300.0, export_kw=0.0), limit(GROUP, import_kw=1000.0))
 
 
-def station_of(*limits, margin_kw=(0.0, 0.0), fallback_kw=150.0):
+def station_of(*limits, margin_kw=(0.0, 0.0), fallback_kw=(150.0, 150.0)):
     hub = small_hub()
     margin = Margin(import_kw=margin_kw[0], export_kw=margin_kw[1], source="invented")
-    loops = tuple(replace(loop, fallback_max_kw=fallback_kw) for loop in hub.grid_loops)
+    loops = tuple(replace(loop, fallback_max_kw=kw) for loop, kw in zip(hub.grid_loops, fallback_kw, strict=True))
     station = Station(replace(hub, limits=limits or BOUNDARY, margin=margin, grid_loops=loops))
     station.begin(EPOCH)
     return station
@@ -89,6 +89,18 @@ def ends(budgets):
 def test_what_is_lent_adds_up_to_what_the_tightest_limit_leaves(limits, margin_kw, boundary_kw, expected):
     station = station_of(*limits, margin_kw=margin_kw)
     assert ends(settled(station, nets_kw={"north": 100, "south": 60}, boundary_kw=boundary_kw)) == expected
+
+
+@pytest.mark.parametrize(
+    ("fallback_kw", "most_kw"),
+    [
+        pytest.param((100, 40), {"north": 100 + 100, "south": 60 + 40}, id="by the width of the fallback shares"),
+        pytest.param((0, 0), {"north": 100 + 70, "south": 60 + 70}, id="evenly where those have none"),
+    ],
+)
+def test_who_gets_the_140_kw_that_no_limit_needs(fallback_kw, most_kw):
+    budgets = settled(station_of(fallback_kw=fallback_kw), nets_kw={"north": 100, "south": 60})
+    assert {name: round(budget.max_kw, 3) for name, budget in budgets.items()} == most_kw
 
 
 def test_a_park_that_draws_too_much_lends_less_than_is_drawn_and_says_what_binds():
@@ -238,7 +250,7 @@ calm = st.floats(-50, 250)
     margin_kw=st.sampled_from([(0.0, 0.0), (40.0, 0.0)]),
 )
 def test_whatever_is_offered_or_lost_loops_together_may_never_pass_the_boundary(ticks, margin_kw):
-    station = station_of(margin_kw=margin_kw, fallback_kw=130.0)
+    station = station_of(margin_kw=margin_kw, fallback_kw=(130.0, 130.0))
     held = dict.fromkeys(LOOPS, Held(Interval(0.0, 130.0)))
     for tick, (nets_kw, room_kw, unheard, undelivered) in enumerate(ticks, start=1):
         now_us = NOW_US + tick * SECOND_US
