@@ -2,7 +2,7 @@
 
 The give-way of a subtree grows with the price, so the price at which it gives way by what is needed lies between a
 *low* price (too little) and a *high* one (enough). Prices are (band, pressure) pairs in lexicographic order. First the
-band is found, then within it the pressure.
+band is found, by trying only where bands begin, then within it the pressure.
 
 Within a band the give-way is piecewise linear and, without limits below, concave. From the end that is closer the next
 try follows Newton's tangent; from the low end, where the tangent falls short, by twice what the curvature adds. So
@@ -48,6 +48,7 @@ BracketRecord = np.dtype(
         ("past_low", np.float64),
         ("past_high", np.float64),
         ("folded", np.float64),  # width at the last folding
+        ("folded_moving", np.float64),  # and the weight that was undecided
     ],
     align=True,
 )
@@ -70,25 +71,26 @@ def tolerance_of(node: Record) -> float:
 def open_bracket(bracket: Record, node: Record, bands: Floats, hidden_kw: float) -> None:
     """Let a held node search between 0 and the end of the last band, where it gives way by `node.given`.
 
-    `node.moving` is all the weight below, `hidden_kw` what the limits below take out already at price 0.
+    `node.moving` is all the weight of the first class below, `hidden_kw` what the limits below take out already at price 0.
     """
     n_bands = bands.shape[1]
     bracket.lies = BEYOND
     bracket.low_band = 0
-    bracket.low = bracket.low_given = bracket.low_moving = 0.0
+    bracket.low = bracket.low_given = 0.0
+    bracket.low_moving = node.moving if n_bands > 1 else 0.0
     bracket.high_band = n_bands - 1
     bracket.high = bands[0, n_bands - 1] * (1.0 + 1e-12)
     bracket.high_given = node.given
     bracket.high_moving = 0.0
     bracket.folds = 0
     bracket.folded = bracket.high
+    bracket.folded_moving = node.moving
+    bracket.band, bracket.pressure = n_bands // 2, 0.0
     if n_bands == 1:
         reach_kw = node.given + hidden_kw
         share = (node.near + hidden_kw) / reach_kw if reach_kw > 0.0 else 0.5
         steepness = max(node.moving * bracket.high / reach_kw, 1.0) if reach_kw > 0.0 else 1.0
-        bracket.band, bracket.pressure = 0, first_guess(bracket.high, share, steepness)
-    else:
-        bracket.band, bracket.pressure = guess_band(bands, node.near / node.given if node.given > 0.0 else 0.5)
+        bracket.pressure = first_guess(bracket.high, share, steepness)
 
 
 @compiled
@@ -102,14 +104,14 @@ def first_guess(end: float, share: float, steepness: float) -> float:
 
 
 @compiled
-def guess_band(bands: Floats, share: float) -> tuple[int, float]:
-    """The price at which all assets of the tree together, limits apart, give this share of their reach."""
-    left_kw = share * bands[1].sum()
-    for k in range(bands.shape[1]):
-        if left_kw < bands[1, k]:
-            return k, first_guess(bands[0, k], left_kw / bands[1, k], bands[2, k] * bands[0, k] / bands[1, k])
-        left_kw -= bands[1, k]
-    return bands.shape[1] - 1, 0.5 * bands[0, -1]
+def guess_in_band(bracket: Record, need_kw: float) -> float:
+    """The pressure to try first in a band just found."""
+    end = bracket.high
+    reach_kw = bracket.high_given - bracket.low_given
+    if 0.0 < reach_kw < np.inf:
+        share = (need_kw - bracket.low_given) / reach_kw
+        return first_guess(end, share, max(bracket.low_moving * end / reach_kw, 1.0))
+    return 0.5 * end
 
 
 @compiled
@@ -139,7 +141,7 @@ def inherit(bracket: Record, node: Record, leader: Record, ends: Floats) -> None
     bracket.low_given = 0.0 if bracket.low_band == 0 and bracket.low == 0.0 else -np.inf
     bracket.high_band, bracket.high = leader.past_high_band, leader.past_high
     bracket.high_given, bracket.high_moving = np.inf, 0.0
-    bracket.folded = np.inf
+    bracket.folded = bracket.folded_moving = np.inf
     if node.held == HELD_NEAR:
         bracket.lies = BEYOND
         raise_low(bracket, node)
@@ -160,9 +162,9 @@ def lower_high(bracket: Record, node: Record, ends: Floats) -> None:
     """The price tried is enough: the new far end of the bracket. The start of a band is the end of the one before."""
     bracket.high_band, bracket.high = bracket.tried_band, bracket.tried
     bracket.high_given, bracket.high_moving = node.given, node.moving
-    if bracket.tried == 0.0 and bracket.tried_band > 0:
+    if bracket.tried == 0.0 and bracket.tried_band > bracket.low_band:
         bracket.high_band -= 1
-        while bracket.high_band > 0 and ends[bracket.high_band] == 0.0:  # nobody in this class can move
+        while bracket.high_band > bracket.low_band and ends[bracket.high_band] == 0.0:  # nobody in this class can move
             bracket.high_band -= 1
         bracket.high = ends[bracket.high_band]
         bracket.high_moving = 0.0
@@ -170,16 +172,28 @@ def lower_high(bracket: Record, node: Record, ends: Floats) -> None:
 
 @compiled
 def aim(bracket: Record, node: Record, step: int) -> None:
-    """The price to try next, and whether to fold on the way."""
-    bracket.band, bracket.pressure = next_price(
-        step, need_of(node),
-        bracket.low_band, bracket.low, bracket.low_given, bracket.low_moving,
-        bracket.high_band, bracket.high, bracket.high_given, bracket.high_moving,
-    )  # fmt: skip
+    """The price to try next, and whether to fold on the way: when the bracket or the weight in it has shrunk enough."""
+    need_kw = need_of(node)
     bracket.folds = 0
-    if bracket.low_band == bracket.high_band and bracket.high - bracket.low < 0.5 * bracket.folded:
-        bracket.folds = 1
-        bracket.folded = bracket.high - bracket.low
+    if bracket.low_given >= need_kw:  # it was enough already, and nothing is to be done beyond
+        bracket.band, bracket.pressure = bracket.low_band, bracket.low
+    elif bracket.low_band < bracket.high_band:
+        bracket.band, bracket.pressure = (bracket.low_band + bracket.high_band + 1) // 2, 0.0
+    elif bracket.tried == 0.0:  # that was where a band begins, and now the band is known
+        bracket.band, bracket.pressure = bracket.low_band, guess_in_band(bracket, need_kw)
+    else:
+        bracket.band = bracket.low_band
+        bracket.pressure = next_pressure(
+            step, need_kw,
+            bracket.low, bracket.low_given, bracket.low_moving,
+            bracket.high, bracket.high_given, bracket.high_moving,
+        )  # fmt: skip
+    if bracket.low_band == bracket.high_band:
+        width, undecided = bracket.high - bracket.low, bracket.low_moving - bracket.high_moving
+        if width < 0.5 * bracket.folded or 0.0 < undecided < 0.3 * bracket.folded_moving:
+            bracket.folds = 1
+            bracket.folded = width
+            bracket.folded_moving = max(undecided, 0.0)
 
 
 @compiled
@@ -196,30 +210,17 @@ def read_price(bracket: Record, node: Record) -> None:
 
 
 @compiled
-def next_price(
+def next_pressure(
     step: int,
     need_kw: float,
-    low_band: int,
     low: float,
     low_kw: float,
     low_moving: float,
-    high_band: int,
     high: float,
     high_kw: float,
     high_moving: float,
-) -> tuple[int, float]:
-    """A price between low and high; high itself if no float lies between. `*_kw` is the give-way there, `*_moving` its slope."""
-    if low_kw >= need_kw:  # it was enough already, and nothing is to be done beyond
-        return low_band, low
-    if low_band < high_band:
-        if step % HALVING == HALVING - 1:
-            return (low_band + high_band + 1) // 2, 0.0
-        if high_moving > 0.0:
-            tangent = high - (high_kw - need_kw) / high_moving
-            return high_band, tangent if 0.0 < tangent < high else 0.0
-        if low_moving > 0.0 and (need_kw - low_kw) < (high_kw - need_kw):
-            return low_band + 1, 0.0
-        return (low_band + high_band + 1) // 2, 0.0
+) -> float:
+    """Between low and high; high itself if no float lies between. `*_kw` is the give-way there, `*_moving` its slope."""
     guess = low
     if step % HALVING < HALVING - 1:
         short_kw, over_kw = need_kw - low_kw, high_kw - need_kw
@@ -231,4 +232,4 @@ def next_price(
             guess = high - over_kw / high_moving
     if not low < guess < high:
         guess = 0.5 * (low + high)
-    return low_band, guess if low < guess < high else high
+    return guess if low < guess < high else high

@@ -123,20 +123,21 @@ def place(
     v = 0
     while v < nodes.size:
         node = nodes[v]
-        begin = asset_start[v]
+        begin = np.uint64(asset_start[v])
         v += 1
         while v < nodes.size and same_price(node, nodes[v]):
             v += 1
-        here = slice(begin, asset_start[v])
+        end = np.uint64(asset_start[v])
         if node.frozen != 0:
-            power_kw[here] = min_kw[here] if node.frozen < 0 else max_kw[here]
+            for i in range(begin, end):
+                power_kw[i] = min_kw[i] if node.frozen < 0 else max_kw[i]
         elif node.side == 0:
-            power_kw[here] = aim_kw[here]
+            for i in range(begin, end):
+                power_kw[i] = aim_kw[i]
         else:
-            rank = class_down if node.side < 0 else class_up
             press(
-                node.side, node.band, node.pressure, rank[here], weight[here],
-                min_kw[here], max_kw[here], aim_kw[here], power_kw[here],
+                node.side, node.band, node.pressure, begin, end, class_down if node.side < 0 else class_up, weight,
+                min_kw, max_kw, aim_kw, power_kw,
             )  # fmt: skip
 
 

@@ -27,20 +27,6 @@ def press(hits: Floats, share: Floats, begin: int, end: int, pressure: float) ->
 
 
 @inlined
-def press_bands(
-    hits: Floats, share: Floats, rank: Ints, begin: int, end: int, band: int, pressure: float
-) -> tuple[float, float]:
-    """The same where it is not known yet which class moves at the price sought."""
-    given = moving = 0.0
-    for i in range(np.uint64(begin), np.uint64(end)):
-        here = rank[i] == band
-        most = min(hits[i], pressure)
-        given += share[i] * (hits[i] * np.float64(rank[i] < band) + most * np.float64(here))
-        moving += share[i] * np.float64(here & (hits[i] > pressure))
-    return given, moving
-
-
-@inlined
 def fold(node: Record, bracket: Record, hits: Floats, share: Floats, begin: int) -> None:
     """Fold away the assets that are at their bound at low, or not yet at high; those that are left move to the front."""
     low, high = bracket.low, bracket.high
@@ -60,7 +46,10 @@ def fold(node: Record, bracket: Record, hits: Floats, share: Floats, begin: int)
 
 @inlined
 def fold_bands(node: Record, bracket: Record, hits: Floats, share: Floats, rank: Ints, begin: int) -> None:
-    """The same when the band has just been found: assets of earlier classes are at their bounds, later ones at rest."""
+    """The same when the band has just been found: assets of earlier classes are at their bounds, later ones at rest.
+
+    `rank` is the class of each asset, none of which has been moved yet.
+    """
     band, low, high = bracket.low_band, bracket.low, bracket.high
     fixed = slope = 0.0
     kept = np.uint64(begin)

@@ -15,7 +15,7 @@ from balancer import curve, layer_plan, tick
 from balancer.bracket import BracketRecord
 from balancer.clearing import NodeRecord, Records, records
 from balancer.curve import FlexibilityCurve
-from balancer.model import InputError, Layer
+from balancer.model import InputError
 from balancer.topology import Floats, Ints, Topology
 
 
@@ -109,15 +109,16 @@ class Solver:
         self._nodes["parent"] = topology.parent
         self._brackets: Records = records(n_nodes, BracketRecord)
         self._tree, self._limits, self._kinks = layer_plan.plan(topology)
-        self._node_weight = np.zeros(n_nodes)
-        np.add.at(self._node_weight, topology.asset_node, topology.weight)
+        self._layers: Ints = np.unique(topology.limit_layer)
+        n_classes = max(topology.order_down.size, topology.order_up.size)
+        self._class_weight, self._before_kw = np.zeros((2, n_nodes, n_classes)), np.zeros((n_nodes, n_classes))
+        np.add.at(self._class_weight[0], (topology.asset_node, topology.class_down), topology.weight)
+        np.add.at(self._class_weight[1], (topology.asset_node, topology.class_up), topology.weight)
         self._aim_kw, self._share, self._power_kw = np.zeros(n_assets), np.zeros(n_assets), np.zeros(n_assets)
-        self._full, self._rank = np.zeros((2, n_assets)), np.zeros(n_assets, dtype=np.int32)
+        self._full = np.zeros((2, n_assets))
         self._sums_kw, self._active = np.zeros((5, n_nodes)), np.zeros(n_nodes, dtype=np.int32)
-        self._bands_down = np.zeros((3, topology.order_down.size))
-        self._bands_up = np.zeros((3, topology.order_up.size))
-        np.add.at(self._bands_down[2], topology.class_down, topology.weight)
-        np.add.at(self._bands_up[2], topology.class_up, topology.weight)
+        self._bands_down = np.zeros((1, topology.order_down.size))
+        self._bands_up = np.zeros((1, topology.order_up.size))
         self._node_power_kw, self._node_price = np.zeros(n_nodes), np.zeros(n_nodes)
 
     def solve(self, state: State) -> Answer:
@@ -125,9 +126,9 @@ class Solver:
         tree = self.topology
         self._bound(state)
         rounds = tick.clear(
-            self._nodes, self._brackets, tree.asset_start, tree.weight, self._node_weight, tree.class_down, tree.class_up,
+            self._nodes, self._brackets, tree.asset_start, tree.weight, self._class_weight, tree.class_down, tree.class_up,
             tree.order_down, tree.order_up, state.min_kw, state.max_kw, self._aim_kw, self._full, self._share,
-            self._rank, self._sums_kw, self._bands_down, self._bands_up, self._active,
+            self._before_kw, self._sums_kw, self._bands_down, self._bands_up, self._active,
             self._power_kw, self._node_power_kw, self._node_price,
         )  # fmt: skip
         return Answer(tree, state, self._power_kw, self._node_power_kw, self._node_price, rounds)
@@ -161,7 +162,7 @@ class Solver:
         wrong = tick.bound(
             self._nodes, self._tree, self._limits, tree.limit_start, tree.asset_start, tree.per_weight,
             state.lower_kw, state.upper_kw, state.uncontrolled_kw, state.min_kw, state.max_kw, state.target_kw,
-            len(Layer), self._aim_kw, self._full, self._sums_kw, self._kinks, self._active,
+            self._layers, self._aim_kw, self._full, self._sums_kw, self._kinks, self._active,
         )  # fmt: skip
         if wrong:
             raise unsound(tree, state)

@@ -55,22 +55,20 @@ def resolve(
     tree: Records,
     limits: Records,
     limit_start: Ints,
-    n_layers: int,
+    layers: Ints,
     sums_kw: Floats,
     kinks: Floats,
     todo: Ints,
 ) -> None:
     """Replace each node's bounds by what its limits leave once the contradictions are resolved; freeze what must be.
 
-    `tree` [n_nodes], `limits` [n_limits] are what `plan` made; `kinks` [2, room], `todo` [n_nodes] are scratch.
+    `layers` are those in use, highest first; `tree` [n_nodes], `limits` [n_limits] are what `plan` made; `kinks` [2, room], `todo` [n_nodes] are scratch.
     """
     sum_min_kw, sum_max_kw, sum_aim_kw = sums_kw[0], sums_kw[1], sums_kw[2]
     for v in range(nodes.size):
         nodes[v].lower = -np.inf
         nodes[v].upper = np.inf
-    for layer in range(n_layers):
-        if not np.any(limits["layer"] == layer):
-            continue
+    for layer in layers:
         climb(nodes, tree, limits, limit_start, layer, sum_min_kw, sum_max_kw, kinks, todo)
         descend(nodes, tree, limits, limit_start, layer, sum_min_kw, sum_max_kw, sum_aim_kw)
 

@@ -53,23 +53,44 @@ def measure_assets(
 
 
 @compiled
-def measure_bands(full: Floats, weight: Floats, rank: Ints, bands: Floats) -> None:
-    """Per class: R_k, the pressure at which its last asset hits its bound, and its reach, kW.
+def measure_bands(
+    nodes: Records,
+    side: int,
+    asset_start: Ints,
+    full: Floats,
+    weight: Floats,
+    rank: Ints,
+    bands: Floats,
+    before_kw: Floats,
+) -> None:
+    """`bands` [1, n_classes] becomes R_k per class, the pressure at which its last asset hits its bound.
 
-    They become the first two rows of `bands` [3, n_classes]; the third is its weight, which does not change.
+    With more than one class, row v of `before_kw` [n_nodes, most classes] becomes what the assets at node v, if it is
+    on this side, have given way by where each band begins, kW.
     """
-    bands[:2] = 0.0
+    bands[:] = 0.0
     if bands.shape[1] == 1:
         end = 0.0
         for i in range(full.size):
             end = max(end, full[i])
         bands[0, 0] = end
         return
-    ends, reach_kw = bands[0], bands[1]
-    for i in range(full.size):
-        reach_kw[rank[i]] += full[i] * weight[i]
-        if full[i] > ends[rank[i]]:  # noqa: PLR1730  seldom, so this is faster than a maximum
-            ends[rank[i]] = full[i]
+    for v in range(nodes.size):
+        begin, end = np.uint64(asset_start[v]), np.uint64(asset_start[v + 1])
+        for i in range(begin, end):
+            if full[i] > bands[0, np.uint64(rank[i])]:  # noqa: PLR1730  seldom, so this is faster than a maximum
+                bands[0, np.uint64(rank[i])] = full[i]
+        if nodes[v].side != side:
+            continue
+        for k in range(bands.shape[1]):
+            before_kw[v, k] = 0.0
+        for i in range(begin, end):
+            before_kw[v, np.uint64(rank[i])] += full[i] * weight[i]
+        given_kw = 0.0
+        for k in range(bands.shape[1]):
+            own_kw = before_kw[v, k]
+            before_kw[v, k] = given_kw
+            given_kw += own_kw
 
 
 @compiled

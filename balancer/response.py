@@ -22,6 +22,8 @@ def press(
     side: int,
     band: int,
     pressure: float,
+    begin: int,
+    end: int,
     rank: Ints,
     weight: Floats,
     min_kw: Floats,
@@ -29,8 +31,8 @@ def press(
     aim_kw: Floats,
     power_kw: Floats,
 ) -> None:
-    """Set some assets under one price; `side` is its sign, `aim_kw` are targets within their boxes."""
+    """Set assets `begin` .. `end - 1` under one price; `side` is its sign, `aim_kw` are targets within their boxes."""
     sign = float(side)
-    for i in range(power_kw.size):
+    for i in range(np.uint64(begin), np.uint64(end)):
         pressed = pressure if rank[i] == band else (np.inf if rank[i] < band else 0.0)
         power_kw[i] = min(max(aim_kw[i] + sign * (weight[i] * pressed), min_kw[i]), max_kw[i])

@@ -25,7 +25,7 @@ from balancer.bracket import (
 )
 from balancer.clearing import FOLLOWS, HELD_FAR, HELD_NEAR, Record, Records
 from balancer.compiled import compiled, inlined
-from balancer.fold import fold, fold_bands, press, press_bands
+from balancer.fold import fold, fold_bands, press
 from balancer.topology import Floats, Ints
 
 MOST_ROUNDS = 2000
@@ -38,32 +38,32 @@ def search(
     brackets: Records,
     full: Floats,
     share: Floats,
-    rank: Ints,
     active: Ints,
     asset_start: Ints,
     weight: Floats,
-    node_weight: Floats,
+    class_weight: Floats,
     class_down: Ints,
     class_up: Ints,
     sums_kw: Floats,
+    before_kw: Floats,
     bands_down: Floats,
     bands_up: Floats,
 ) -> int:
     """Find the price of every node that has a side. Returns the number of rounds.
 
-    `brackets` [n_nodes] is where held nodes search. `full` [2, n_assets] is the pressure, down and up, at which each asset hits its bound; it is shuffled, and so are
-    `share` and `rank` [n_assets], which become the weights and classes of the undecided assets. `active` [n_nodes]
-    becomes the undecided nodes, in post-order; `sums_kw` is what `sum_assets` made.
+    `brackets` [n_nodes] is where held nodes search. `full` [2, n_assets] is the pressure, down and up, at which each
+    asset hits its bound; it is shuffled, and so is `share` [n_assets], which becomes the weights of the undecided
+    assets. `active` [n_nodes] becomes the undecided nodes, in post-order. `sums_kw` is what `sum_assets` made,
+    `before_kw` what `measure_bands` did; `class_weight` [2, n_nodes, most classes] is the weight of the assets at each
+    node per class, down and up.
     """
     share[:] = weight
-    n_active = open_nodes(nodes, brackets, active, asset_start, node_weight, sums_kw, bands_down, bands_up)
-    if bands_down.shape[1] > 1 or bands_up.shape[1] > 1:
-        for v in active[:n_active]:
-            classes = class_down if nodes[v].side < 0 else class_up
-            rank[asset_start[v] : asset_start[v + 1]] = classes[asset_start[v] : asset_start[v + 1]]
+    n_active = open_nodes(nodes, brackets, active, asset_start, class_weight, sums_kw, bands_down, bands_up)
     step = 0
     while True:
-        n_active = sweep_up(nodes, brackets, full, share, rank, active[:n_active], asset_start)
+        n_active = sweep_up(
+            nodes, brackets, full, share, class_down, class_up, class_weight, before_kw, active[:n_active], asset_start
+        )  # fmt: skip
         if n_active == 0 or step == MOST_ROUNDS:
             break
         sweep_down(nodes, brackets, active[:n_active], step, bands_down, bands_up)
@@ -82,7 +82,7 @@ def open_nodes(
     brackets: Records,
     active: Ints,
     asset_start: Ints,
-    node_weight: Floats,
+    class_weight: Floats,
     sums_kw: Floats,
     bands_down: Floats,
     bands_up: Floats,
@@ -103,7 +103,7 @@ def open_nodes(
         if node.frozen == 0:
             node.open_end = asset_start[v + 1]
             node.given += sums_kw[2, v] - sums_kw[0, v] if node.side < 0 else sums_kw[1, v] - sums_kw[2, v]
-            node.moving += node_weight[v]
+            node.moving += class_weight[0 if node.side < 0 else 1, v, 0]
         bands = bands_down if node.side < 0 else bands_up
         node.banded = 1 if bands.shape[1] == 1 else 0
         hidden_kw = node.slope
@@ -124,16 +124,34 @@ def open_nodes(
 
 @compiled
 def sweep_up(
-    nodes: Records, brackets: Records, full: Floats, share: Floats, rank: Ints, active: Ints, asset_start: Ints
+    nodes: Records,
+    brackets: Records,
+    full: Floats,
+    share: Floats,
+    class_down: Ints,
+    class_up: Ints,
+    class_weight: Floats,
+    before_kw: Floats,
+    active: Ints,
+    asset_start: Ints,
 ) -> int:
     """What each undecided node gives way by at the price it tries; fold away what is decided. Returns how many are not."""
     left = 0
+    full_down, full_up = full[0], full[1]  # a view costs as much as a node
     for v in active:
         node = nodes[v]
         leader = brackets[node.leads]
         if leader.lies == EXACT:
             continue
-        gather(node, leader, full[0] if node.side < 0 else full[1], share, rank, asset_start[v])
+        if leader.low_band < leader.high_band:  # it tries where a band begins
+            node.given += node.fixed
+            if node.frozen == 0:
+                node.given += before_kw[v, leader.band]
+                node.moving += class_weight[0 if node.side < 0 else 1, v, leader.band]
+        elif node.side < 0:
+            gather(node, leader, full_down, share, class_down, asset_start[v])
+        else:
+            gather(node, leader, full_up, share, class_up, asset_start[v])
         decided = node.open_end == asset_start[v] and node.open_children == 0
         if node.held != FOLLOWS:
             if decided:
@@ -149,14 +167,11 @@ def sweep_up(
 @inlined
 def gather(node: Record, leader: Record, hits: Floats, share: Floats, rank: Ints, begin: int) -> None:
     """Add what a node's own assets and all that is decided give way by to what its children passed on."""
-    if leader.low_band < leader.high_band:
-        given, moving = press_bands(hits, share, rank, begin, node.open_end, leader.band, leader.pressure)
-    else:
-        if node.banded == 0:
-            fold_bands(node, leader, hits, share, rank, begin)
-        elif leader.folds == 1:
-            fold(node, leader, hits, share, begin)
-        given, moving = press(hits, share, begin, node.open_end, leader.pressure)
+    if node.banded == 0:
+        fold_bands(node, leader, hits, share, rank, begin)
+    elif leader.folds == 1:
+        fold(node, leader, hits, share, begin)
+    given, moving = press(hits, share, begin, node.open_end, leader.pressure)
     node.given += given + node.fixed + node.slope * leader.pressure
     node.moving += moving + node.slope
 

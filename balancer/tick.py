@@ -29,7 +29,7 @@ def bound(
     min_kw: Floats,
     max_kw: Floats,
     target_kw: Floats,
-    n_layers: int,
+    layers: Ints,
     aim_kw: Floats,
     full: Floats,
     sums_kw: Floats,
@@ -47,7 +47,7 @@ def bound(
     sum_assets(asset_start, min_kw, max_kw, aim_kw, sums_kw)
     if contradicts(nodes, sums_kw):
         list_limits(limits, lower_kw, upper_kw, uncontrolled_kw)
-        resolve(nodes, tree, limits, limit_start, n_layers, sums_kw, kinks, active)
+        resolve(nodes, tree, limits, limit_start, layers, sums_kw, kinks, active)
     return 0
 
 
@@ -57,7 +57,7 @@ def clear(
     brackets: Records,
     asset_start: Ints,
     weight: Floats,
-    node_weight: Floats,
+    class_weight: Floats,
     class_down: Ints,
     class_up: Ints,
     order_down: Ints,
@@ -67,7 +67,7 @@ def clear(
     aim_kw: Floats,
     full: Floats,
     share: Floats,
-    rank: Ints,
+    before_kw: Floats,
     sums_kw: Floats,
     bands_down: Floats,
     bands_up: Floats,
@@ -80,11 +80,12 @@ def clear(
     settle(nodes, sums_kw[2])
     downs, ups = take_sides(nodes)
     if downs:
-        measure_bands(full[0], weight, class_down, bands_down)
+        measure_bands(nodes, -1, asset_start, full[0], weight, class_down, bands_down, before_kw)
     if ups:
-        measure_bands(full[1], weight, class_up, bands_up)
+        measure_bands(nodes, 1, asset_start, full[1], weight, class_up, bands_up, before_kw)
     rounds = search(
-        nodes, brackets, full, share, rank, active, asset_start, weight, node_weight, class_down, class_up, sums_kw, bands_down, bands_up
+        nodes, brackets, full, share, active, asset_start, weight, class_weight, class_down, class_up, sums_kw,
+        before_kw, bands_down, bands_up,
     )  # fmt: skip
     place(nodes, asset_start, weight, class_down, class_up, min_kw, max_kw, aim_kw, power_kw)
     sum_nodes(nodes, asset_start, power_kw, node_power_kw)
