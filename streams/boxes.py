@@ -42,6 +42,9 @@ class Boxes:
     """The asset is steered; else it is told to go to its reversion value."""
     idle: NDArray[np.bool_]
     """The asset does not follow; it is asked on for what it was told last."""
+    unseen_kw: Floats
+    """How much more PV that does not report what it could produce is planned to make than it measures. That guards
+    export; an import limit must not count on it."""
 
 
 def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[np.bool_]) -> Boxes:
@@ -65,12 +68,14 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[
     )
     target_kw = np.where(wants == "min", min_kw, np.where(wants == "max", max_kw, np.clip(0.0, min_kw, max_kw)))
     closed = estimate.asset_fresh & estimate.feeders_fresh
+    believed = closed & (kind == AssetKind.PV) & np.isnan(state.min_kw[point])
     return Boxes(
         min_kw=np.where(closed, min_kw, devices.reversion_kw),
         max_kw=np.where(closed, max_kw, devices.reversion_kw),
         target_kw=np.where(closed, target_kw, devices.reversion_kw),
         closed=closed,
         idle=idle,
+        unseen_kw=np.where(believed, np.maximum(measured_kw - target_kw, 0.0), 0.0),
     )
 
 

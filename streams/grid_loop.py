@@ -91,16 +91,17 @@ class GridLoop:
     def offer(self, *, tick: int, now_us: int) -> Offer:
         """Phase 1: what the loop could do in this tick, its own limits kept."""
         known = self._look(now_us)
+        room = self._boxes(known)
         held = self.held.budget if self.held.on_lease(now_us=now_us) else None
         return Offer(
             grid_loop=self.plant.grid_loop,
             tick=tick,
             epoch=self.epoch,
             issued_at_us=now_us,
-            curve=self._curve(known),
+            curve=self._curve(known, room),
             power_kw=float(known.power.low_kw[0] + known.power.high_kw[0]) / 2,
             uncontrolled_low_kw=float(known.uncontrolled.low_kw[0]),
-            uncontrolled_high_kw=float(known.uncontrolled.high_kw[0]),
+            uncontrolled_high_kw=float(known.uncontrolled.high_kw[0] + room.unseen_kw.sum()),
             acknowledged=0 if held is None else held.number,
             acknowledged_epoch=Epoch(0, 0, 0) if held is None else held.epoch,
         )
@@ -110,7 +111,7 @@ class GridLoop:
         known = self._look(now_us)
         at = self.plant.asset_point
         self._following.observe(self._points.power_kw[at], measured_us=self._points.at_us[at])
-        room = boxes(self.plant, self._points, known, idle=self._following.idle)
+        room = self._boxes(known)
         budget = self.held.interval(now_us=now_us)
         bounds_kw = self._bounds_kw(known, budget)
         answer = self._solver.solve(self._prepare(known, room, bounds_kw=bounds_kw))
@@ -123,6 +124,9 @@ class GridLoop:
     def _look(self, now_us: int) -> Estimate:
         return estimate(self.plant, self._points, self._memory, now_us=now_us, stale_after_s=self._timing.stale_after_s)
 
+    def _boxes(self, known: Estimate) -> Boxes:
+        return boxes(self.plant, self._points, known, idle=self._following.idle)
+
     def _bounds_kw(self, known: Estimate, budget: Interval) -> Floats:
         bounds = self.plant.bounds
         judged_kw = judged_bounds_kw(
@@ -132,16 +136,16 @@ class GridLoop:
 
     def _prepare(self, known: Estimate, room: Boxes, *, bounds_kw: Floats) -> State:
         state = self._state
+        most_kw = known.uncontrolled.high_kw + self.plant.sum_up(self.plant.per_connection(room.unseen_kw))
         for bounds, at, bound_kw in zip(self.plant.bounds, self.plant.bounds_at, bounds_kw, strict=True):
-            loads_kw = known.uncontrolled.high_kw if bounds.imports else known.uncontrolled.low_kw
+            loads_kw = most_kw if bounds.imports else known.uncontrolled.low_kw
             state.uncontrolled_kw[at] = loads_kw[bounds.node]
             state.upper_kw[at] = bound_kw if bounds.imports else np.inf
             state.lower_kw[at] = -np.inf if bounds.imports else 0.0 - bound_kw
         state.min_kw[:], state.max_kw[:], state.target_kw[:] = room.min_kw, room.max_kw, room.target_kw
         return state
 
-    def _curve(self, known: Estimate) -> Curve:
-        room = boxes(self.plant, self._points, known, idle=self._following.idle)
+    def _curve(self, known: Estimate, room: Boxes) -> Curve:
         state = self._prepare(known, room, bounds_kw=self._bounds_kw(known, _UNLIMITED))
         curve = self._solver.flexibility_curve(state)
         return Curve(order=curve.order, pressure=curve.pressure, power_kw=curve.power_kw, error_kw=curve.error_kw)
