@@ -31,7 +31,7 @@ def day(database, hub, roles, listen, tmp_path):
     processes = {role: roles.start(role) for role in ROLES}
     listener.wait(SETPOINT, everybody_since(time.time(), {loop.id for loop in hub.grid_loops}), within_s=90)
     time.sleep(BALANCED_S)
-    for role in ("simulator", "worker", "dispatch"):
+    for role in ("worker", "dispatch", "simulator"):  # devices outlive whoever tells them, or an order would fail
         processes[role].terminate()
         assert processes[role].wait(20) == 0, roles.log_of(role).read_text()
     ledger = read_page(tmp_path / "simulator" / FILE_NAME)
