@@ -111,7 +111,7 @@ def guess_in_band(bracket: Record, need_kw: float) -> float:
     if 0.0 < reach_kw < np.inf:
         share = (need_kw - bracket.low_given) / reach_kw
         return first_guess(end, share, max(bracket.low_moving * end / reach_kw, 1.0))
-    return 0.5 * end
+    return first_guess(end, 0.5, 1.0)
 
 
 @compiled

@@ -123,16 +123,16 @@ def place(
     v = 0
     while v < nodes.size:
         node = nodes[v]
-        begin = np.uint64(asset_start[v])
+        begin = asset_start[v]
         v += 1
         while v < nodes.size and same_price(node, nodes[v]):
             v += 1
-        end = np.uint64(asset_start[v])
+        end = asset_start[v]
         if node.frozen != 0:
-            for i in range(begin, end):
+            for i in range(np.uint64(begin), np.uint64(end)):
                 power_kw[i] = min_kw[i] if node.frozen < 0 else max_kw[i]
         elif node.side == 0:
-            for i in range(begin, end):
+            for i in range(np.uint64(begin), np.uint64(end)):
                 power_kw[i] = aim_kw[i]
         else:
             press(

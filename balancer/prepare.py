@@ -70,10 +70,10 @@ def measure_bands(
     """
     bands[:] = 0.0
     if bands.shape[1] == 1:
-        end = 0.0
+        last = 0.0
         for i in range(full.size):
-            end = max(end, full[i])
-        bands[0, 0] = end
+            last = max(last, full[i])
+        bands[0, 0] = last
         return
     for v in range(nodes.size):
         begin, end = np.uint64(asset_start[v]), np.uint64(asset_start[v + 1])
