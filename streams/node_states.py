@@ -54,7 +54,7 @@ def node_states(
         quarter_export_kw=_column(mean_kw[:, 1]),
         projected_import_kw=_column(projected_kw[:, 0]),
         projected_export_kw=_column(projected_kw[:, 1]),
-        coverage_ratio=_column(covered_s[:, 0] / max(passed_s, _MIN_PASSED_S)),
+        coverage_ratio=_column(covered_s[:, 0] / passed_s if passed_s > 0 else np.ones(len(node_ids))),
         binding=list(binding),
         fresh=fresh.tolist(),
     )
