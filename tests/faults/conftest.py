@@ -1,5 +1,8 @@
 """One broker for the fault tests, which may kill it; a park under a new id for each test."""
 
+import os
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -9,12 +12,16 @@ from connectors.store.migrations import migrate
 from connectors.topic_admin import ensure_topics
 from hub.folder import read_hub
 from infra.services import embedded_database, embedded_kafka
-from tests.faults.park import Database, Gateway, Listener, Roles, copy_hub
+from tests.faults.park import DE_KOUMEN, Database, Gateway, Listener, Roles, copy_hub
 
 
 @pytest.fixture(scope="session")
 def kernel_cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("kernel")
+    """The compiled kernel: on a busy machine that takes longer than any wait of these tests should allow for."""
+    folder = tmp_path_factory.mktemp("kernel")
+    command = [sys.executable, "-m", "lusbalans", "warm-up", "--hub", str(DE_KOUMEN)]
+    subprocess.run(command, env=os.environ | {"NUMBA_CACHE_DIR": str(folder)}, check=True, timeout=600)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +39,7 @@ def database(request, services_folder):
     with embedded_database(services_folder / "faults", edition=request.param, on_progress=print) as service:
         dsn = service.create_database(f"faults_{uuid.uuid4().hex[:12]}")
         migrate(dsn)
-        yield Database(service, dsn, away_s=30.0 if request.param == "timescaledb" else 10.0)
+        yield Database(service, dsn, away_s=30.0 if request.param == "timescaledb" else 5.0)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from streams.codec import decode_state
+from streams.codec import decode_budget, decode_offer, decode_state
 from streams.topics import (
     LOOP_BUDGET,
     LOOP_OFFER,
@@ -21,8 +21,10 @@ from tests.faults.park import Gateway, Listener, Roles, copy_hub
 
 pytestmark = pytest.mark.services
 
+NEW_TICKS = 5
+
 LETTERS = tuple(map(dead_letter, (TELEMETRY, LOOP_OFFER, LOOP_BUDGET)))
-TOPICS = (SETPOINT, LOOP_STATE, *LETTERS)
+TOPICS = (SETPOINT, LOOP_STATE, LOOP_OFFER, LOOP_BUDGET, *LETTERS)
 
 
 def name_beside(partition):
@@ -47,6 +49,17 @@ def other(broker, hub, tmp_path, kernel_cache):
     gateway.stop()
 
 
+def assert_loops_obey_their_own_budgets(listener, loops):
+    """Each loop's last offer acknowledges one of the newest budgets that its own hub agent gave it."""
+    given = {
+        (b.grid_loop, b.epoch, b.number): b.tick for b in (decode_budget(m.value) for m in listener.so_far(LOOP_BUDGET))
+    }
+    last = {offer.grid_loop: offer for offer in (decode_offer(m.value) for m in listener.so_far(LOOP_OFFER))}
+    assert last.keys() == loops
+    for loop, offer in last.items():
+        assert offer.tick - given[loop, offer.acknowledged_epoch, offer.acknowledged] <= NEW_TICKS
+
+
 def test_two_parks_on_one_broker_do_not_hear_each_other(other, gateway, roles, listen):
     loops = {loop.id for loop in gateway.hub.grid_loops}
     parks = {gateway: listen(*TOPICS), other[0]: other[1]}
@@ -60,6 +73,7 @@ def test_two_parks_on_one_broker_do_not_hear_each_other(other, gateway, roles, l
         assert {frame.epoch.generation for frames in by_loop(setpoints).values() for _, frame in frames} == {1}
         into_tick_s = median_into_tick_s(setpoints, after_s=0, until_s=time.time())
         print(f"{park.hub.id}: setpoints {1000 * into_tick_s:.0f} ms into the tick (200 ms: no budget came)")
+        assert_loops_obey_their_own_budgets(listener, loops)
         for state in (decode_state(m.value) for m in states):
             for node, power_kw in zip(state.nodes.ids, state.nodes.power_kw, strict=True):
                 assert abs(power_kw - park.expected_kw(node)) < 0.001, (node, power_kw)

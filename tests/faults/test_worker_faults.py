@@ -11,7 +11,7 @@ from connectors.store.migrations import migrate
 from hub.model import STATION
 from hub.quarters import QUARTER_US
 from streams.codec import decode_result, decode_state
-from streams.messages import Refusal
+from streams.messages import Outcome, Refusal
 from streams.topics import CLAIM, LOOP_STATE, SETPOINT, SETPOINT_RESULT
 from tests.connectors.dispatch.worker_double import Worker
 from tests.faults.judging import (
@@ -22,6 +22,7 @@ from tests.faults.judging import (
     everybody_since,
     generations,
     late_frames,
+    marked,
     owners,
     wait_until_stored,
     worst_gap_s,
@@ -99,7 +100,7 @@ def test_R8_a_worker_killed_three_times_is_replaced_and_the_quarter_stays_exact(
     assert len(generations(messages)) >= 4
     assert late_frames(messages) == []
     watch.assert_quarters_exact(since_s=since_s)
-    assert_dispatch_took_no_older(watch.results())
+    assert_dispatch_took_no_older(watch.results(), watch.listener.so_far(SETPOINT))
 
 
 def test_a_second_worker_joins_and_leaves_in_mid_quarter(roles, watch, gateway, postgres_dsn):
@@ -153,9 +154,9 @@ def test_R2_R8_nothing_old_of_a_frozen_worker_is_applied_when_it_wakes_up(roles,
     assert gap_s < GAP_S
     assert frozen.poll() is None
     assert refusal_of_a_late_frame(messages, broker, watch.gateway.hub.id) == Refusal.LOWER_EPOCH
-    refused = {(each.grid_loop, each.epoch, each.sequence) for each in watch.results() if each.outcome == "refused"}
-    assert {(frame.grid_loop, frame.epoch, frame.sequence) for frame in late} <= refused
-    assert_dispatch_took_no_older(watch.results())
+    refused = {marked(result) for result in watch.results() if result.outcome == Outcome.REFUSED}
+    assert set(map(marked, late)) <= refused
+    assert_dispatch_took_no_older(watch.results(), watch.listener.so_far(SETPOINT))
     watch.assert_quarters_exact(since_s=time.time() - 2)
 
 
