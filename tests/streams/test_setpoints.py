@@ -3,8 +3,10 @@
 import pytest
 
 from hub.model import AssetKind
-from streams.messages import Bound, Epoch
+from streams.grid_loop import GridLoop
+from streams.messages import Bound, Budget, Epoch, Reason
 from streams.setpoints import FULL_EVERY_TICKS, Decision, SetpointWriter
+from tests.streams.small_park import FACTORY, PLAZA, QUARTER_START_US, SECOND_US, frame, north_kw, small_hub, south_kw
 from tests.streams.virtual_park import Park
 
 
@@ -70,3 +72,42 @@ def test_pv_that_nothing_binds_is_set_free_to_its_rating():
     }
     told = {asset: park.obeyed_kw[park.at[asset]] for asset in rated}
     assert told == rated
+
+
+def told(name, measured_kw, *, budget_kw):
+    """What each asset of a loop of the small park is told at the start of a quarter: value, reason, binding node."""
+    loop = GridLoop(small_hub(), name)
+    loop.begin(Epoch(1, 1, 1))
+    now_us = QUARTER_START_US + SECOND_US
+    assert loop.fold(frame(now_us, measured_kw), received_at_us=now_us) == ()
+    low, high = budget_kw
+    budget = Budget(
+        grid_loop=name, tick=1, epoch=Epoch(1, 1, 1), number=1, issued_at_us=now_us, lease_ms=5000, min_kw=low, max_kw=high,
+    )  # fmt: skip
+    assert loop.receive_budget(budget, now_us=now_us)
+    setpoints = loop.balance(tick=1, now_us=now_us).setpoints
+    columns = (setpoints.power_kw, setpoints.reason, setpoints.binding)
+    return dict(zip(setpoints.ids, zip(*columns, strict=True), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("measured_kw", "budget_kw", "asset", "expected"),
+    [
+        pytest.param(north_kw(), (0, 150), "battery", (0, Reason.TARGET, ""), id="nothing binds"),
+        pytest.param(north_kw(), (0, 100), "battery", (-20, Reason.IMPORT_LIMIT, "park"), id="120 kW, 100 allowed"),
+        pytest.param(
+            north_kw(office=10, roof=-100), (60, 400), "battery", (70, Reason.EXPORT_LIMIT, "park"),
+            id="10 kW out, 60 in is asked",
+        ),
+        pytest.param(
+            north_kw(factory=240), (0, 450), "battery", (-40, Reason.IMPORT_LIMIT, FACTORY), id="a connection's own limit"
+        ),
+        pytest.param(south_kw(), (0, 100), "charger", (20, Reason.IMPORT_LIMIT, "park"), id="a charger gives way"),
+        pytest.param(
+            south_kw(plaza=80), (0, 300), "charger", (20, Reason.IMPORT_LIMIT, PLAZA), id="at its connection"
+        ),
+    ],
+)  # fmt: skip
+def test_a_setpoint_says_what_holds_it_and_where(measured_kw, budget_kw, asset, expected):
+    power_kw, *why = told("north" if "battery" in measured_kw else "south", measured_kw, budget_kw=budget_kw)[asset]
+    assert (power_kw, *why) == (pytest.approx(expected[0], rel=0.01), *expected[1:])
