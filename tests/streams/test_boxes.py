@@ -66,6 +66,18 @@ def test_a_box_is_the_narrowest_of_folder_device_and_ramp(name, measured_kw, rep
     assert box(found, name) == expected
 
 
+@pytest.mark.parametrize(
+    ("reported", "unseen_kw"),
+    [
+        pytest.param(None, 4, id="a roof that does not tell: a tenth of its rating is only believed"),
+        pytest.param((-35, 0), 0, id="a roof that tells"),
+    ],
+)
+def test_how_much_production_an_import_limit_must_not_count_on(reported, unseen_kw):
+    found = boxes_of({"roof": -10.0}, reported={"roof": reported} if reported else None)
+    assert dict(zip(PLACE, found.unseen_kw, strict=True)) == {"battery": 0, "roof": unseen_kw, "charger": 0}
+
+
 @pytest.mark.parametrize("measured_kw", [-20.0, 0.0, 7.5, 20.0])
 def test_r16_an_asset_that_does_not_follow_counts_at_what_it_measures(measured_kw):
     found = boxes_of({"battery": measured_kw}, reported={"battery": (-1.0, 1.0)}, idle=("battery",))
