@@ -5,9 +5,10 @@ import pytest
 
 from hub.model import AssetKind
 from streams.following import PATIENCE_READINGS, Following
+from streams.grid_loop import GridLoop
+from streams.messages import Epoch
+from tests.streams.small_park import QUARTER_START_US, SECOND_US, frame, north_kw, small_hub
 from tests.streams.virtual_park import Park
-
-SECOND_US = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +64,16 @@ def test_a_park_whose_batteries_are_dead_is_balanced_by_pv_instead():
     assert min(park.power_kw[20:]) >= 0
     assert park.kind_kw(park.plant.battery_at) == 0
     assert park.state.curtailed_w.sum() / 1000 > 300
+
+
+def test_r16_a_battery_that_does_nothing_is_asked_on_and_counts_again_when_it_moves():
+    loop = GridLoop(small_hub(), "north")
+    loop.begin(Epoch(1, 1, 1))
+    told = []
+    for second, battery_kw in enumerate([0.0] * 7 + [-25.0, -50.0]):  # the loop draws 190 kW, its share is 150
+        now_us = QUARTER_START_US + second * SECOND_US
+        loop.fold(frame(now_us, north_kw(factory=150, battery=battery_kw)), received_at_us=now_us)
+        setpoints = loop.balance(tick=second, now_us=now_us).setpoints
+        told += [(setpoints.power_kw[0], setpoints.reason[0])] if setpoints.full else []
+    assert [reason for _, reason in told] == ["import_limit", "not_following", "import_limit"]
+    assert {power_kw for power_kw, _ in told} == {-40.0}
