@@ -7,14 +7,18 @@ from hub.model import STATION
 from streams.messages import Reason
 from tests.streams.virtual_park import SECOND_US, Park
 
-SETTLED_S = 20
+SETTLED_S = 15
 
 
-def test_at_sunny_noon_nothing_leaves_the_park_and_batteries_charge_before_pv_is_curtailed():
+def test_in_five_sunny_minutes_nothing_leaves_the_park_and_pv_is_curtailed_only_for_what_batteries_cannot_take():
     park = Park("sunny-noon").turn(60)
-    assert min(park.power_kw[SETTLED_S:]) >= 0
     assert park.kind_kw(park.plant.battery_at) > 300
     assert park.state.curtailed_w.sum() / 1000 < 5
+    park.turn(240)
+    assert min(park.power_kw[SETTLED_S:]) >= 0
+    could_kw = park.state.max_kw[park.plant.battery_at].sum()
+    assert park.kind_kw(park.plant.battery_at) > 0.99 * could_kw
+    assert park.state.curtailed_w.sum() / 1000 > 100
 
 
 def test_on_a_winter_evening_the_quarter_stays_under_its_limit_and_no_sawtooth_marks_its_end():
