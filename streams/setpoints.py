@@ -32,9 +32,11 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
     """Word the kernel's answer.
 
     PV that no export limit holds down is set free to its rated power instead of to what it produces now: a setpoint
-    that follows the sun would clip each brightening for a tick.
+    that follows the sun would clip each brightening for a tick. An asset that does not follow is asked on, but not
+    against what the limits have come to ask for: then it is told to stay as it is, which it does, and counts again.
     """
     price = answer.price
+    against = (told_kw - boxes.target_kw) * price < 0
     rounded_kw = _rounded_kw(plant, answer)
     binding = binding_nodes(plant, answer.node_price, budget_binds=budget_binds)
     rows: list[tuple[float, str, str]] = []
@@ -42,7 +44,7 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
         power_kw = round(float(rounded_kw[i]) / GRAIN_KW) * GRAIN_KW
         if not boxes.closed[i]:
             rows.append((asset.reversion_kw, Reason.FALLBACK, ""))
-        elif boxes.idle[i]:
+        elif boxes.idle[i] and not against[i]:
             rows.append((float(told_kw[i]), Reason.NOT_FOLLOWING, ""))
         elif asset.kind is AssetKind.PV and price[i] <= 0.0:
             rows.append((asset.min_kw, Reason.TARGET, ""))

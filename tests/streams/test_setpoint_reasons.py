@@ -124,6 +124,14 @@ def test_r16_a_battery_that_does_nothing_is_asked_on_and_the_roof_does_what_it_s
     assert seen[-1] == {"battery": (30.0, "not_following", ""), "roof": (-70.0, "export_limit", PARK)}
 
 
+def test_r16_a_battery_that_did_not_charge_is_not_asked_on_when_it_should_discharge():
+    loop = loop_of("north")
+    for second in range(PATIENCE_READINGS + 1):
+        cycle_of(loop, north_kw(factory=30.0, roof=-100.0), second=second)
+    evening = [told(cycle_of(loop, north_kw(office=90.0), second=second))["battery"] for second in (10, 11)]
+    assert evening == [(0.0, "import_limit", PARK), (-20.0, "import_limit", PARK)]
+
+
 def test_r7_without_a_feeder_meter_every_asset_is_told_what_it_falls_back_to():
     powers_kw = north_kw(factory=30.0, roof=-100.0)
     del powers_kw["north/b"]
