@@ -16,7 +16,7 @@ FULL_EVERY_TICKS: Final = 10
 """A full frame is repeated this often, so that a dispatch that lost one is whole again within a lease."""
 
 GRAIN_KW: Final = 0.01
-"""Setpoints are written in steps of 10 W; smaller changes are not worth a message."""
+"""Setpoints of stepless devices are written in steps of 10 W; smaller changes are not worth a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
     binding = binding_nodes(plant, answer.node_price, budget_binds=budget_binds)
     rows: list[tuple[float, str, str]] = []
     for i, asset in enumerate(plant.assets):
-        power_kw = round(float(rounded_kw[i]) / GRAIN_KW) * GRAIN_KW
+        power_kw = float(rounded_kw[i])
         if not boxes.closed[i]:
             rows.append((asset.reversion_kw, Reason.FALLBACK, ""))
         elif boxes.idle[i] and not against[i]:
@@ -64,7 +64,7 @@ def _rounded_kw(plant: Plant, answer: Answer) -> Floats:
     return round_to_steps(
         answer.power_kw,
         answer.price,
-        step_kw=devices.step_kw,
+        step_kw=np.where(devices.step_kw > 0, devices.step_kw, GRAIN_KW),
         least_kw=devices.min_on_kw,
         min_kw=devices.min_kw,
         max_kw=devices.max_kw,

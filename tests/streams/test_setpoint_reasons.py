@@ -89,6 +89,18 @@ def test_a_setpoint_names_the_limit_that_binds(powers_kw, hub, battery, roof):
     assert setpoints == {"battery": battery, "roof": roof}
 
 
+@pytest.mark.parametrize(
+    ("powers_kw", "battery_kw"),
+    [
+        pytest.param({"office": 90.0001}, -20.01, id="held down: rounded down"),
+        pytest.param({"factory": 30.0001, "roof": -100.0}, 30.0, id="pushed up: rounded up"),
+        pytest.param({"factory": 29.9999, "roof": -100.0}, 30.01, id="and not to the nearest"),
+    ],
+)
+def test_writing_a_setpoint_in_steps_of_ten_watts_breaks_no_limit(powers_kw, battery_kw):
+    assert told(cycle_of(loop_of("north"), north_kw(**powers_kw)))["battery"][0] == battery_kw
+
+
 def test_the_nearest_limit_that_changes_the_price_is_named_and_not_one_above_it():
     hub = hub_with(limit(OFFICE, export_kw=40.0), battery_kw=20.0)
     setpoints = told(cycle_of(loop_of("north", hub), north_kw(factory=0.0, office=0.0, roof=-100.0)))
