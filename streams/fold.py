@@ -176,8 +176,9 @@ class QuarterSoFar:
 def quarter_so_far(state: PointState, quarter_us: int) -> QuarterSoFar:
     """Energy in the quarter that starts at `quarter_us`, by `hub.quarters.registers_at_wh`.
 
-    A point whose newest register reading is older than the quarter has used nothing yet that a register tells; one
-    that was away around the quarter's start for longer than a boundary bridges is covered from its return on.
+    A point whose newest register reading is older than the quarter has used nothing yet that a register tells; one that
+    was away around the quarter's start for longer than a boundary bridges is covered from its return on; one that was
+    read in the next quarter already, for its clock is ahead of ours, is not covered at all.
     """
     current = state.quarter_us == quarter_us
     covered = (state.before_us != NEVER) & (state.after_us - state.before_us <= BOUNDARY_GAP_US)
@@ -193,5 +194,5 @@ def quarter_so_far(state: PointState, quarter_us: int) -> QuarterSoFar:
     energy_wh = np.where(current[:, None], state.register_wh - start_wh, 0)
     since_us = np.where(current & ~covered, state.after_us, quarter_us)
     until_us = np.where(current, state.register_us, quarter_us)
-    never = state.register_us == NEVER
+    never = (state.register_us == NEVER) | (state.quarter_us > quarter_us)
     return QuarterSoFar(energy_wh, np.where(never, NEVER, since_us), until_us)

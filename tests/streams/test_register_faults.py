@@ -97,6 +97,10 @@ def test_a_meter_that_was_away_around_the_start_is_covered_as_the_store_covers_i
     assert told(folded([reading(600 - away_s, 0), reading(600, gained_wh)])) == expected
 
 
+def test_a_meter_whose_clock_is_in_the_next_quarter_already_tells_nothing_of_this_one():
+    assert told(folded([reading(-1, 0), reading(600, 50_000), reading(901, 60_000)])) == (0, None)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32))
 def test_with_gaps_of_any_length_energy_and_coverage_are_the_stores(seed):
