@@ -53,6 +53,9 @@ class Shares:
     binding: list[str]
 
 
+MOST_KW: Final = 1e7
+"""10 GW is no grid loop; what is larger was never measured, and its sums would not stay finite."""
+
 RESIDUAL_TICKS: Final = 5
 """The median of so many ticks passes over two that are off by skew, and follows a true step within three."""
 
@@ -83,9 +86,10 @@ class Residual:
 def view_loop(offer: Offer | None, exposure: Exposure, *, tick: int) -> LoopView:
     """See a loop through its offer of this tick, else through what it may be obeying.
 
-    An offer whose curve means nothing counts as missing: another version of the worker may have written it.
+    An offer that means nothing counts as missing: another version of the worker may have written it.
     """
-    if offer is not None and offer.tick == tick:
+    sound = offer is not None and _is_sound(offer)
+    if offer is not None and sound and offer.tick == tick:
         wire = offer.curve
         curve = FlexibilityCurve(wire.order, wire.pressure, wire.power_kw, wire.error_kw)
         if check_curve(curve) is None:
@@ -99,11 +103,16 @@ def view_loop(offer: Offer | None, exposure: Exposure, *, tick: int) -> LoopView
     middle_kw = (exposure.soon.min_kw + exposure.soon.max_kw) / 2
     return LoopView(
         curve=inelastic(0.0),
-        net_kw=middle_kw if offer is None else offer.power_kw,
+        net_kw=offer.power_kw if offer is not None and sound else middle_kw,
         least_kw=exposure.soon.min_kw,
         most_kw=exposure.soon.max_kw,
         offered=False,
     )
+
+
+def _is_sound(offer: Offer) -> bool:
+    powers_kw = (offer.power_kw, offer.uncontrolled_low_kw, offer.uncontrolled_high_kw, *offer.curve.power_kw)
+    return offer.uncontrolled_low_kw <= offer.uncontrolled_high_kw and all(abs(kw) <= MOST_KW for kw in powers_kw)
 
 
 def share_out(

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -127,6 +128,34 @@ def test_a_loop_without_an_offer_is_inelastic_within_its_budget(given, least_kw,
     view = view_loop(given, EXPOSURE, tick=5)
     assert (view.least_kw, view.most_kw, view.net_kw) == (least_kw, most_kw, net_kw)
     assert view.offered is (given is not None and given.tick == 5)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"power_kw": 1.7e308}, id="a power whose sums are infinite"),
+        pytest.param({"uncontrolled_high_kw": 1.7e308}, id="likewise a load"),
+        pytest.param({"uncontrolled_low_kw": -1.7e308}, id="or production"),
+        pytest.param({"uncontrolled_low_kw": 291.0}, id="at least more than at most"),
+        pytest.param({"curve": Curve(order=[0], pressure=[0.0], power_kw=[-1e8])}, id="a curve of 100 GW"),
+    ],
+)
+def test_an_offer_of_figures_that_nobody_measured_counts_as_missing(changed):
+    view = view_loop(msgspec.structs.replace(offer(), **changed), EXPOSURE, tick=5)
+    assert (view.offered, view.least_kw, view.most_kw, view.net_kw) == (False, 0.0, 500.0, 250.0)
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        pytest.param(Curve(order=[], pressure=[], power_kw=[]), id="empty"),
+        pytest.param(Curve(order=[-1, 0], pressure=[-1.0, 0.0], power_kw=[5.0, 4.0]), id="falling"),
+        pytest.param(Curve(order=[0, 0], pressure=[0.0], power_kw=[5.0]), id="torn"),
+    ],
+)
+def test_an_offer_whose_curve_is_none_counts_as_missing_though_its_power_was_measured(curve):
+    view = view_loop(msgspec.structs.replace(offer(), curve=curve), EXPOSURE, tick=5)
+    assert (view.offered, view.least_kw, view.most_kw, view.net_kw) == (False, 0.0, 500.0, 300.0)
 
 
 def test_a_skew_of_a_tick_passes_unseen_and_a_step_counts_after_three():
