@@ -20,6 +20,12 @@ from streams.messages import Budget, Epoch
 CLOCK_SKEW_US: Final = 1_000_000
 """Largest difference between the clocks of two hosts; more would let a lease overlap the share that replaces it."""
 
+MOST_KW: Final = 1e7
+"""10 GW is no grid loop; what is larger was never measured, and its sums would not stay finite."""
+
+MOST_LEASE_MS: Final = 3_600_000
+"""A lease is some ticks long; one of hours is a word for ever, which nobody may be told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -58,20 +64,16 @@ class Held:
     def receive(self, budget: Budget, *, now_us: int) -> "Held":
         """Take a budget, unless it is older than its lease, from another time, or not newer than the one held."""
         age_us = now_us - budget.issued_at_us
-        if not -CLOCK_SKEW_US <= age_us <= budget.lease_ms * 1000:
-            return self
-        if not (budget.min_kw <= budget.max_kw and Interval(budget.min_kw, budget.max_kw).meets(self.fallback)):
-            return self
-        if self.budget is not None and _rank(budget) <= _rank(self.budget):
-            return self
-        return Held(self.fallback, budget)
+        return self.remember(budget) if -CLOCK_SKEW_US <= age_us <= budget.lease_ms * 1000 else self
 
     def remember(self, budget: Budget) -> "Held":
         """Take over a budget read back from the log, whatever its age: the hub still counts with it.
 
-        A new owner of the loop must know what the old one may have been told, or it would go to its fallback share
+        One that means nothing, or does not meet the fallback share, is no budget. A new owner of the loop must know what the old one may have been told, or it would go to its fallback share
         while the hub has lent that to others.
         """
+        if not (is_sound(budget) and Interval(budget.min_kw, budget.max_kw).meets(self.fallback)):
+            return self
         if self.budget is not None and _rank(budget) <= _rank(self.budget):
             return self
         return Held(self.fallback, budget)
@@ -89,6 +91,11 @@ class Held:
     def on_lease(self, *, now_us: int) -> bool:
         """Whether the budget held is still valid."""
         return self.budget is not None and now_us - self.budget.issued_at_us <= self.budget.lease_ms * 1000
+
+
+def is_sound(budget: Budget) -> bool:
+    """Whether the figures of a budget that came from the log mean something; the two ends agree on it."""
+    return 0 < budget.lease_ms <= MOST_LEASE_MS and -MOST_KW <= budget.min_kw <= budget.max_kw <= MOST_KW
 
 
 def _rank(budget: Budget) -> tuple[Epoch, int]:

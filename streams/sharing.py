@@ -15,7 +15,7 @@ import numpy as np
 from balancer.curve import FlexibilityCurve, check_curve, inelastic
 from balancer.topology import Topology
 from balancer.two_level import clear_curves
-from streams.budgets import Exposure, Interval
+from streams.budgets import MOST_KW, Exposure, Interval
 from streams.messages import Offer
 from streams.plant import Bounds, Floats, Indices
 
@@ -52,9 +52,6 @@ class Shares:
     limit: Interval
     binding: list[str]
 
-
-MOST_KW: Final = 1e7
-"""10 GW is no grid loop; what is larger was never measured, and its sums would not stay finite."""
 
 RESIDUAL_TICKS: Final = 5
 """The median of so many ticks passes over two that are off by skew, and follows a true step within three."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from balancer.model import Asset, Node
 from hub.model import GROUP, PARK, STATION, Hub
-from streams.budgets import Exposure, Interval, Lent, grant
+from streams.budgets import Exposure, Interval, Lent, grant, is_sound
 from streams.codec import Rejected
 from streams.columns import BadReading, Points, check_columns
 from streams.estimate import Span, meter_quarter
@@ -102,7 +102,7 @@ class Station:
 
     def remember_budget(self, budget: Budget) -> None:
         """Count with a budget read back from the log: a predecessor lent it and the loop may obey it."""
-        if budget.grid_loop in self._lent:
+        if budget.grid_loop in self._lent and is_sound(budget):
             self._lent[budget.grid_loop] = self._lent[budget.grid_loop].issue(budget)
 
     @property

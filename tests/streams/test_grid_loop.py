@@ -1,5 +1,6 @@
 """One grid loop from tick to tick: it offers, obeys its budget while it lasts, and answers in every tick."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,6 +84,26 @@ def test_a_budget_is_obeyed_while_it_lasts_then_what_it_shares_with_the_fallback
     second = leases * (LEASE_S + 1)
     hear(loop, second=second + 1, office=office_kw)
     assert battery_kw(loop.balance(tick=second, now_us=at(second))) == battery_by_lease_kw[leases]
+
+
+@pytest.mark.parametrize("take", ["receive", "remember"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"lease_ms": 0}, id="no lease"),
+        pytest.param({"lease_ms": -1}, id="a lease that ended before it began"),
+        pytest.param({"lease_ms": 10**18}, id="a lease for ever"),
+        pytest.param({"min_kw": 100.0, "max_kw": 90.0}, id="at least more than at most"),
+        pytest.param({"max_kw": 1.7e308}, id="more than any loop"),
+        pytest.param({"min_kw": 151.0, "max_kw": 400.0}, id="nothing of the fallback share in it"),
+    ],
+)
+def test_a_budget_that_means_nothing_is_none_whether_it_comes_or_is_read_back(loop, changed, take):
+    false = msgspec.structs.replace(budget(max_kw=100.0), **changed)
+    if take == "receive":
+        assert loop.receive_budget(false, now_us=at(0)) is False
+    loop.remember_budget(false)
+    assert battery_kw(loop.balance(tick=1, now_us=at(0))) == 0
 
 
 def test_r1_a_frame_carries_epoch_sequence_age_and_duration(loop):
