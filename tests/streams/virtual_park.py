@@ -37,6 +37,9 @@ class Park:
     dead: tuple = ()
     power_kw: list = field(default_factory=list)
     cycles: dict = field(default_factory=dict)
+    log: list = field(default_factory=list)
+    """What the gateways sent: the grid loop's name and the frame."""
+    lent: list = field(default_factory=list)
 
     def __post_init__(self):
         hub = de_koumen()
@@ -77,12 +80,14 @@ class Park:
                 frame = self.boundary[max(len(self.boundary) - 1 - self.lag, 0)]
             if gateway.grid_loop not in self.deaf:
                 assert controller.fold(frame, received_at_us=self.now_us) == ()
+                self.log.append((gateway.grid_loop, frame))
 
     def _tick(self):
         now_us, tick = self.now_us + 100_000, self.now_us // SECOND_US
         for loop in self.loops.values():
             self.station.receive_offer(loop.offer(tick=tick, now_us=now_us))
         self.clearing = self.station.clear(tick=tick, now_us=now_us)
+        self.lent += self.clearing.budgets
         for budget in self.clearing.budgets:
             self.loops[budget.grid_loop].receive_budget(budget, now_us=now_us)
         for name, loop in self.loops.items():
