@@ -11,6 +11,11 @@ NOW_US = 1_782_900_000_000_000
 POINTS = Points(("meter", "battery"), np.array([1000.0, 100.0]))
 
 
+PAYLOAD = encode(
+    TelemetryFrame(gateway="gw", sequence=1, sent_at_us=1, ids=["meter"], measured_at_us=[NOW_US], power_kw=[1.5])
+)
+
+
 def check(**columns):
     given = {"ids": ["meter", "battery"], "measured_at_us": [NOW_US, NOW_US], "power_kw": [10.0, 5.0]} | columns
     frame = TelemetryFrame(gateway="gw", sequence=1, sent_at_us=NOW_US, **given)
@@ -45,6 +50,11 @@ def test_columns_of_unequal_length_refuse_the_frame_by_name(column):
     assert (refused.reason, column in refused.detail) == (DeadLetterReason.UNEQUAL_COLUMNS, True)
 
 
+def test_a_device_clock_may_run_ahead_by_two_seconds():
+    checked = check(measured_at_us=[NOW_US, NOW_US + 2_000_000])
+    assert (checked.point.tolist(), checked.bad) == ([0, 1], ())
+
+
 def test_missing_values_are_missing_not_zero():
     checked = check(power_kw=[None, 5.0], energy_import_wh=[None, 7])
     assert np.isnan(checked.power_kw[0])
@@ -58,11 +68,29 @@ def test_a_reading_the_gateway_calls_bad_counts_as_missing_and_is_no_error():
     assert (checked.point.tolist(), checked.bad) == ([0], ())
 
 
-def test_a_number_too_large_for_a_float_does_not_pass_the_codec_as_infinity():
-    payload = encode(TelemetryFrame(gateway="g", sequence=1, sent_at_us=1, ids=["meter"], measured_at_us=[NOW_US],
-                                    power_kw=[1.5])).replace(b"1.5", b"1e999")  # fmt: skip
-    frame = decode_telemetry(payload)
-    checked = frame if isinstance(frame, Rejected) else check_columns(
-        frame, points=POINTS, index=POINTS.index(), received_at_us=NOW_US
-    )  # fmt: skip
-    assert isinstance(checked, Rejected) or np.isnan(checked.power_kw).all()
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(b"1e999", id="beyond any float"),
+        pytest.param(b"1" + b"0" * 309, id="of 310 digits"),
+        pytest.param(b"NaN", id="no number"),
+        pytest.param(b"-Infinity", id="without end"),
+    ],
+)
+def test_a_power_that_no_float_holds_refuses_the_frame_where_it_is_decoded(number):
+    refused = decode_telemetry(PAYLOAD.replace(b"1.5", number))
+    assert isinstance(refused, Rejected)
+    assert refused.reason in {DeadLetterReason.WRONG_SHAPE, DeadLetterReason.NOT_JSON}
+
+
+@pytest.mark.parametrize("number", [b"1e308", b"1" + b"0" * 308, b"-1e308"])
+def test_the_largest_powers_a_float_holds_are_absurd_and_masked(number):
+    frame = decode_telemetry(PAYLOAD.replace(b"1.5", number))
+    checked = check_columns(frame, points=POINTS, index=POINTS.index(), received_at_us=NOW_US)
+    assert [(bad.row, bad.reason) for bad in checked.bad] == [(0, DeadLetterReason.ABSURD_VALUE)]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_not_a_number_counts_as_missing_should_a_gateway_in_this_process_give_one(number):
+    checked = check(power_kw=[number, 5.0], min_kw=[number, -1.0])
+    assert (np.isnan(checked.power_kw).tolist(), np.isnan(checked.min_kw).tolist()) == ([True, False], [True, False])

@@ -58,6 +58,12 @@ def test_a_dead_connection_meter_widens_only_its_own_path(loop):
     assert known.fresh.all()
 
 
+def test_a_silent_asset_makes_what_lies_above_it_uncertain_and_nothing_else(loop):
+    roof = next(asset for asset in loop.plant.assets if asset.kind is AssetKind.PV)
+    forget(loop, roof.id, age_s=60)
+    assert set(np.flatnonzero(~loop._look(loop.now_us).fresh)) == set(path(loop, roof.ean))
+
+
 def test_pv_that_is_not_heard_counts_as_nothing_for_import_and_in_full_for_export(loop):
     roof = next(asset for asset in loop.plant.assets if asset.kind is AssetKind.PV)
     forget(loop, roof.id, age_s=60)

@@ -148,6 +148,21 @@ def test_an_offer_of_a_loop_that_the_hub_does_not_know_changes_nothing():
     assert set(turn(station, 1, nets_kw={"north": 100, "south": 60})) == set(LOOPS)
 
 
+def test_an_offer_that_comes_late_leaves_what_is_lent_as_it_was():
+    lent = []
+    for late in ((), (offer("north", tick=3, net_kw=290),)):
+        station = station_of()
+        budgets = settled(station, nets_kw={"north": 100, "south": 60}, room_kw=50)
+        for each in late:
+            assert station.receive_offer(each) is False
+        for name, budget in budgets.items():
+            station.receive_offer(offer(name, tick=9, net_kw=80, room_kw=50, obeys=budget))
+            station.receive_offer(offer(name, tick=8, net_kw=290, room_kw=50, obeys=budget))
+        lent.append(ends({b.grid_loop: b for b in station.clear(tick=9, now_us=NOW_US + 9 * SECOND_US).budgets}))
+    assert lent[0] == lent[1]
+    assert lent[0]["north"][1] == 150
+
+
 def test_an_offer_that_comes_late_does_not_replace_a_newer_one():
     station = station_of()
     settled(station, nets_kw={"north": 100, "south": 60})
