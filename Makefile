@@ -26,12 +26,15 @@ check: env ## format, lint, types, imports, examples, tests without services (ev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q --doctest-modules $(DOCTESTED)
-	$(BIN)/python -m pytest -q -m 'not services' -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m 'not services and not soak' -n 2 --dist loadfile
 
 test: check ## check, and everything with services it starts itself
-	STRICT=$(STRICT) $(BIN)/python -m pytest -q -m services
+	STRICT=$(STRICT) $(BIN)/python -m pytest -q -m 'services or soak'
+
+soak: env ## hundreds of kills and an hour of load, reported (LUSBALANS_SOAK=0.5 for half of it)
+	LUSBALANS_SOAK=$${LUSBALANS_SOAK:-1.0} $(BIN)/python -m pytest -s -m soak
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-.PHONY: help env demo check test clean
+.PHONY: help env demo check test soak clean
