@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from streams.guard_messages import Condition
 from streams.messages import Budget, DeadLetterReason, LoopState, Offer, SetpointFrame, SetpointResult, TelemetryFrame
 
 MAX_MESSAGE_BYTES: Final = 1_000_000
@@ -55,3 +56,4 @@ decode_offer: Final = Decoder(Offer).decode
 decode_budget: Final = Decoder(Budget).decode
 decode_setpoint: Final = Decoder(SetpointFrame).decode
 decode_result: Final = Decoder(SetpointResult).decode
+decode_condition: Final = Decoder(Condition).decode

@@ -34,6 +34,7 @@ LOOP_BUDGET: Final = Topic(name="hub.loop.budget.v1", retention_ms=_HOUR_MS, ret
 CLAIM: Final = Topic(name="hub.claim.v1", cleanup="compact", retention_ms=-1, retention_bytes=-1)
 SETPOINT: Final = Topic(name="hub.setpoint.v1", retention_ms=30 * _DAY_MS, retention_bytes=48 * _MIB)
 SETPOINT_RESULT: Final = Topic(name="hub.setpoint.result.v1", retention_ms=30 * _DAY_MS, retention_bytes=16 * _MIB)
+CONDITION: Final = Topic(name="hub.condition.v1", retention_ms=30 * _DAY_MS, retention_bytes=2 * _MIB)
 
 
 def dead_letter(source: Topic) -> Topic:
@@ -49,6 +50,7 @@ TOPICS: Final = (
     CLAIM,
     SETPOINT,
     SETPOINT_RESULT,
+    CONDITION,
     *(dead_letter(topic) for topic in (TELEMETRY, LOOP_OFFER, LOOP_BUDGET, SETPOINT)),
 )
 
@@ -60,6 +62,15 @@ def key_of(hub_id: str, grid_loop: str) -> bytes:
     b'de-koumen/lus-1'
     """
     return f"{hub_id}/{grid_loop}".encode()
+
+
+def condition_key(hub_id: str, condition_id: str) -> bytes:
+    """Message key of a condition: what is said of one keeps its order.
+
+    >>> condition_key("de-koumen", "controller_silent/lus-1")
+    b'de-koumen/controller_silent/lus-1'
+    """
+    return f"{hub_id}/{condition_id}".encode()
 
 
 def station_key(hub_id: str) -> bytes:

@@ -16,9 +16,12 @@ import msgspec
 import yaml
 
 from hub.model import STATION
-from streams import messages, topics
+from streams import guard_messages, messages, topics
 
 PAGE: Final = Path(__file__).parents[2] / "docs/asyncapi.yaml"
+
+MODULES: Final = (messages, guard_messages)
+"""Where the messages are declared."""
 
 GRID_LOOP_KEY: Final = "`<hub>/<grid_loop>`"
 STATION_KEY: Final = f"`<hub>/{STATION}`"
@@ -55,6 +58,7 @@ CHANNELS: Final = (
     Channel(topics.CLAIM, messages.Claim, f"{GRID_LOOP_KEY} or {STATION_KEY}", ("worker",), ()),
     Channel(topics.SETPOINT, messages.SetpointFrame, GRID_LOOP_KEY, ("worker",), ("dispatch", "recorder")),
     Channel(topics.SETPOINT_RESULT, messages.SetpointResult, GRID_LOOP_KEY, ("dispatch",), ("recorder",)),
+    Channel(topics.CONDITION, guard_messages.Condition, "`<hub>/<condition id>`", ("watchdog",), ()),
     *(
         Channel(topics.dead_letter(source), None, f"as in `{source.name}`", (writer,), ())
         for source, writer in (
@@ -182,7 +186,8 @@ def _draft_07(schema: Any) -> Any:
 
 def _with_field_notes(schema: dict[str, Any]) -> dict[str, Any]:
     """Give each field the text that stands below it in the code."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(getattr(messages, schema["title"])))).body[0]
+    kind = next(vars(module)[schema["title"]] for module in MODULES if schema["title"] in vars(module))
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     for field, note in itertools.pairwise(ast.iter_child_nodes(body)):
         match field, note:
             case ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(value=str(text))):

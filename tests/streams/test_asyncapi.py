@@ -8,7 +8,7 @@ import yaml
 
 from streams import messages
 from streams.topics import TOPICS
-from tests.streams.asyncapi import CHANNELS, PAGE, as_yaml, document
+from tests.streams.asyncapi import CHANNELS, MODULES, PAGE, as_yaml, document
 
 PUBLISHED = yaml.safe_load(PAGE.read_text(encoding="utf-8"))
 NESTED = {messages.Epoch, messages.Curve, messages.NodeStates, messages.Violation}
@@ -40,7 +40,12 @@ def test_every_topic_is_described_with_its_partitions_and_retention():
 
 
 def test_every_message_of_the_code_is_on_a_topic_or_inside_one():
-    kinds = {kind for _, kind in inspect.getmembers(messages, inspect.isclass) if issubclass(kind, msgspec.Struct)}
+    kinds = {
+        kind
+        for module in MODULES
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, msgspec.Struct)
+    }
     assert kinds - {msgspec.Struct} == {channel.message for channel in CHANNELS if channel.message} | NESTED
     assert {kind.__name__ for kind in kinds - {msgspec.Struct}} == set(PUBLISHED["components"]["schemas"])
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from streams.codec import Decoder, encode
+from streams.guard_messages import Condition, ConditionKind, ConditionPhase
 from streams.messages import (
     Bound,
     Budget,
@@ -148,6 +149,17 @@ GOLDEN = {
         outcome=Outcome.REFUSED,
         refusal=Refusal.LOWER_EPOCH,
     ),
+    "condition": Condition(
+        id="controller_silent/lus-1",
+        hub="de-koumen",
+        subject="lus-1",
+        kind=ConditionKind.CONTROLLER_SILENT,
+        phase=ConditionPhase.SEEN,
+        at_us=NOON_US + 5_000_000,
+        role="watchdog",
+        text="no setpoint frame of lus-1 for 5.0 s",
+        figures={"silence_s": 5.0},
+    ),
 }
 
 each = pytest.mark.parametrize("name", GOLDEN)
@@ -172,7 +184,7 @@ def test_the_same_message_is_still_written_with_the_same_bytes(name):
 
 
 def test_every_message_kind_has_a_golden_message():
-    on_topics = {TelemetryFrame, Claim, Offer, Budget, LoopState, SetpointFrame, SetpointResult}
+    on_topics = {TelemetryFrame, Claim, Offer, Budget, LoopState, SetpointFrame, SetpointResult, Condition}
     assert {type(message) for message in GOLDEN.values()} == on_topics
 
 
@@ -199,6 +211,8 @@ def test_an_optional_field_may_be_missing(name):
         ("setpoint-full", "reason", ["target", "target", "reactive_power"]),
         ("setpoint-refused", "refusal", "signature"),
         ("setpoint-result", "outcome", "queued"),
+        ("condition", "kind", "transformer_hot"),
+        ("condition", "phase", "suspected"),
     ],
 )
 def test_an_enum_member_that_is_not_known_here_stays_readable(name, field, value):
