@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Metrics, `/healthz` and `/readyz`; 0 for none."""
     incarnation: Annotated[int, msgspec.Meta(ge=1)] = 1
     """Raised, by two people, when a cluster was restored or re-created (R8)."""
+    signing_keys: str = ""
+    """Keys for signatures on setpoints, limits and reverts (`streams/signature.py`), from a secret file; empty: unsigned."""
     simulator_host: str = "127.0.0.1"
     simulator_port: Port = 7200
     """Where simulated devices listen for setpoints."""

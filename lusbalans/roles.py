@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Final
 
 import click
+import structlog
 
 from hub.model import Hub
 from infra.logs import configure_logs
@@ -16,6 +17,9 @@ from infra.settings import Settings
 from lusbalans.balance import use_kernel_cache
 from lusbalans.failure import BAD_INPUT, FAILED, CommandFailedError
 from lusbalans.surroundings import want_hub, want_settings
+from streams.signature import KeyringError, read_keyring
+
+_log = structlog.get_logger()
 
 
 def run_worker(settings: Settings, hub: Hub) -> None:
@@ -80,6 +84,10 @@ ROLES: Final[Mapping[str, Callable[[Settings, Hub], None]]] = {
 }
 
 
+SIGNING: Final = frozenset({"worker", "dispatch"})
+"""Roles that sign or verify."""
+
+
 @click.command()
 @click.argument("role", metavar="ROLE", type=click.Choice(list(ROLES)))
 @click.option("--hub", "hub_dir", metavar="DIR", help="The hub folder; default: LUSBALANS_HUB_DIR.")
@@ -106,11 +114,27 @@ def run(role: str, hub_dir: str | None, data_dir: str | None, http_port: int | N
     hub = want_hub(settings.hub_dir)
     configure_logs(role=role, level=settings.log_level, as_json=settings.log_json)
     use_kernel_cache(settings.data_path / "numba")
+    if role in SIGNING:
+        _say_whether_signed(settings)
     try:
         settings.data_path.mkdir(parents=True, exist_ok=True)
         ROLES[role](settings, hub)
     except OSError as error:  # a port that is taken, a disk that is full: nothing of ours
         raise CommandFailedError(f"{role}: {error.strerror or error}{_named(error)}", FAILED) from error
+
+
+def _say_whether_signed(settings: Settings) -> None:
+    """Check the signing keys, and begin the log with what protects setpoints and limits."""
+    try:
+        keyring = read_keyring(settings.signing_keys)
+    except KeyringError as error:
+        raise CommandFailedError(f"LUSBALANS_SIGNING_KEYS: {error}", BAD_INPUT) from error
+    if keyring.ids:
+        _log.info("signed", signs_with=keyring.ids[0], accepts=keyring.ids)
+    else:
+        _log.warning(
+            "unsigned", effect="whoever can write to Kafka steers devices", remedy="LUSBALANS_SIGNING_KEYS_FILE"
+        )
 
 
 def stop_on_signal() -> threading.Event:

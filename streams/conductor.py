@@ -23,6 +23,7 @@ from streams.outbox import Outbox
 from streams.partition import OwnedPartition, is_foreign
 from streams.replay import Record, log_ends, replay
 from streams.reporting import Report
+from streams.signature import read_keyring
 from streams.station import Station
 from streams.topics import CLAIM, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, PARTITIONS, SETPOINT, TELEMETRY, Topic, key_of
 
@@ -60,7 +61,8 @@ class Conductor:
         self._hub = hub
         self._period_us = round(hub.timing.tick_s * 1e6)
         self.report = Report(hub, hub.timing.tick_s)
-        self.outbox = Outbox(settings.kafka_bootstrap, hub, on_dropped=self.report.count_dropped)
+        keyring = read_keyring(settings.signing_keys)
+        self.outbox = Outbox(settings.kafka_bootstrap, hub, on_dropped=self.report.count_dropped, keyring=keyring)
         self._partitions: dict[int, OwnedPartition] = {}
         self._rebuild: asyncio.Task[None] | None = None
         self._tick = 0

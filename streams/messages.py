@@ -267,3 +267,7 @@ class DeadLetterReason(StrEnum):
     FROM_THE_FUTURE = "from_the_future"
     TOO_LARGE = "too_large"
     REGISTER_WENT_BACK = "register_went_back"
+    UNSIGNED = "unsigned"
+    UNKNOWN_KEY = "unknown_key"
+    BAD_SIGNATURE = "bad_signature"
+    """Cut, or not that of this message under this key on this topic."""

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from hub.model import Hub
 from streams.codec import encode
+from streams.signature import Keyring
 from streams.topics import Topic, dead_letter, key_of, partition_of
 
 _log = structlog.get_logger()
@@ -29,8 +30,11 @@ ENQUEUE_S: Final = 0.1
 class Outbox:
     """The worker's producer."""
 
-    def __init__(self, bootstrap: str, hub: Hub, *, on_dropped: Callable[[str], None]) -> None:
+    def __init__(
+        self, bootstrap: str, hub: Hub, *, on_dropped: Callable[[str], None], keyring: Keyring | None = None
+    ) -> None:
         self._hub_id = hub.id
+        self._keyring = keyring or Keyring()
         self._on_dropped = on_dropped
         self._bootstrap = bootstrap
         self._producer: AIOKafkaProducer | None = None
@@ -57,8 +61,9 @@ class Outbox:
 
     async def send(self, topic: Topic, grid_loop: str, message: msgspec.Struct) -> None:
         """Hand a message to the producer; its arrival is not waited for."""
-        key = key_of(self._hub_id, grid_loop)
-        await self._hand_over(topic, key, encode(message), headers=())
+        key, payload = key_of(self._hub_id, grid_loop), encode(message)
+        headers = self._keyring.sign(topic=topic.name, key=key, payload=payload) if topic.signed else ()
+        await self._hand_over(topic, key, payload, headers=headers)
 
     async def claim(self, topic: Topic, grid_loop: str, message: msgspec.Struct) -> int:
         """Send a message and wait for its offset. Raises KafkaError when the broker does not take it."""

@@ -25,6 +25,8 @@ class Topic:
     retention_bytes: int
     """Per partition."""
     partitions: int = PARTITIONS
+    signed: bool = False
+    """Whether its messages carry a signature where keys are configured (`streams.signature`)."""
 
 
 TELEMETRY: Final = Topic(name="hub.telemetry.v1", retention_ms=7 * _DAY_MS, retention_bytes=64 * _MIB)
@@ -32,7 +34,7 @@ LOOP_STATE: Final = Topic(name="hub.loop.state.v1", retention_ms=7 * _DAY_MS, re
 LOOP_OFFER: Final = Topic(name="hub.loop.offer.v1", retention_ms=_HOUR_MS, retention_bytes=16 * _MIB)
 LOOP_BUDGET: Final = Topic(name="hub.loop.budget.v1", retention_ms=_HOUR_MS, retention_bytes=16 * _MIB)
 CLAIM: Final = Topic(name="hub.claim.v1", cleanup="compact", retention_ms=-1, retention_bytes=-1)
-SETPOINT: Final = Topic(name="hub.setpoint.v1", retention_ms=30 * _DAY_MS, retention_bytes=48 * _MIB)
+SETPOINT: Final = Topic(name="hub.setpoint.v1", retention_ms=30 * _DAY_MS, retention_bytes=48 * _MIB, signed=True)
 SETPOINT_RESULT: Final = Topic(name="hub.setpoint.result.v1", retention_ms=30 * _DAY_MS, retention_bytes=16 * _MIB)
 CONDITION: Final = Topic(name="hub.condition.v1", retention_ms=30 * _DAY_MS, retention_bytes=2 * _MIB)
 

@@ -21,6 +21,7 @@ class Received:
     offset: int
     at_s: float
     at_us: int
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Inbox:

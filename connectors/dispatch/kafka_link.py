@@ -102,6 +102,7 @@ class FrameReader:
                         offset=record.offset,
                         at_s=at_s,
                         at_us=at_us,
+                        headers=tuple(record.headers),
                     )
                 )
 

@@ -21,6 +21,7 @@ from hub.model import Hub
 from infra.health import Health, fresh, fresh_after_grace, serve_http
 from infra.metrics import DispatchMetrics
 from infra.settings import Settings
+from streams.signature import read_keyring
 
 _log = structlog.get_logger()
 
@@ -63,6 +64,7 @@ def _run(settings: Settings, hub: Hub, *, stop: threading.Event, marks: MarksFil
         publish=publisher.put,
         metrics=metrics,
         progress=progress,
+        keyring=read_keyring(settings.signing_keys),
     )
     health = _health(progress, valid_s=hub.timing.setpoint_valid_s, grid_loops=tuple(states))
     page = serve_http(settings.http_host, settings.http_port, metrics.registry, health) if settings.http_port else None

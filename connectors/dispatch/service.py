@@ -21,6 +21,7 @@ from connectors.dispatch.rules import Accepted, LoopLease, Refused, Renewed
 from infra.metrics import DispatchMetrics
 from streams.codec import Rejected, decode_setpoint, encode
 from streams.messages import Epoch, Outcome, Refusal, SetpointFrame, SetpointResult
+from streams.signature import Keyring
 from streams.topics import SETPOINT, SETPOINT_RESULT, dead_letter, key_of, partition_of
 
 _log = structlog.get_logger()
@@ -44,6 +45,7 @@ class LeaseLoop:
     publish: Callable[[Outgoing], None]
     metrics: DispatchMetrics
     progress: DispatchProgress
+    keyring: Keyring = field(default_factory=Keyring)
     now_s: Callable[[], float] = time.monotonic
     now_us: Callable[[], int] = field(default=lambda: time.time_ns() // 1000)
 
@@ -69,13 +71,18 @@ class LeaseLoop:
             grid_loop = loop_of_key.get(received.key)
             if grid_loop is None:
                 continue  # another hub's, on the same topic
-            match decode_setpoint(received.payload):
+            match self._read(received):
                 case Rejected() as rejected:
                     self.metrics.count_refused(grid_loop, reason=rejected.reason)
                     self._dead_letter(received, rejected)
                 case SetpointFrame() as frame:
                     self._receive(grid_loop, frame, received=received, taken=taken)
         return taken
+
+    def _read(self, received: Received) -> SetpointFrame | Rejected:
+        """Nothing in a message is looked at before its signature."""
+        refused = self.keyring.refuse(received.headers, topic=SETPOINT.name, key=received.key, payload=received.payload)
+        return refused or decode_setpoint(received.payload)
 
     def _receive(
         self, grid_loop: str, frame: SetpointFrame, *, received: Received, taken: dict[str, list[FrameRef]]

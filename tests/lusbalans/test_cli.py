@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from lusbalans.cli import main
-from lusbalans.roles import ROLES
+from lusbalans.roles import ROLES, SIGNING
 
 
 @pytest.fixture
@@ -65,6 +65,16 @@ def test_a_role_that_cannot_start_says_why(run, role, arguments, env, expected):
     assert (failed.exit_code, failed.stdout) == (code, "")
     assert says in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize("role", sorted(SIGNING))
+def test_a_role_does_not_start_with_keys_that_cannot_be_used(run, role, tmp_path):
+    run("hub", "init", tmp_path / "park")
+    failed = run("run", role, "--hub", tmp_path / "park", LUSBALANS_SIGNING_KEYS="mine:c0ffee")
+    assert (failed.exit_code, failed.stderr.splitlines()[-1]) == (
+        2,
+        "LUSBALANS_SIGNING_KEYS: signing key mine has 3 bytes; 32 are the least",
+    )
 
 
 def test_all_errors_of_a_hub_folder_are_told(run, tmp_path):

@@ -16,7 +16,7 @@ import msgspec
 import yaml
 
 from hub.model import STATION
-from streams import guard_messages, messages, topics
+from streams import guard_messages, messages, signature, topics
 
 PAGE: Final = Path(__file__).parents[2] / "docs/asyncapi.yaml"
 
@@ -97,7 +97,8 @@ def document() -> dict[str, Any]:
         "channels": {channel.topic.name: _channel(channel) for channel in CHANNELS},
         "operations": dict(_operations()),
         "components": {
-            "messages": {kind.__name__: _message(kind) for kind in kinds} | {"DeadLetter": _dead_letter()},
+            "messages": {each.message.__name__: _message(each.message, each.topic) for each in CHANNELS if each.message}
+            | {"DeadLetter": _dead_letter()},
             "schemas": {name: _with_field_notes(_draft_07(schemas[name])) for name in sorted(schemas)},
         },
     }
@@ -142,13 +143,21 @@ def _operation(role: str, action: str, channel: Channel) -> dict[str, Any]:
     }
 
 
-def _message(kind: type[msgspec.Struct]) -> dict[str, Any]:
+def _message(kind: type[msgspec.Struct], topic: topics.Topic) -> dict[str, Any]:
     first_line = (inspect.getdoc(kind) or "").splitlines()[0]
     return {
         "summary": first_line,
+        **({"headers": _signature()} if topic.signed else {}),
         "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
         "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
     }
+
+
+def _signature() -> dict[str, Any]:
+    meaning = (
+        "Where keys are configured: `<key id>:<HMAC-SHA256>` over topic, key and payload (`streams/signature.py`)."
+    )
+    return {"type": "object", "properties": {signature.HEADER: {"type": "string", "description": meaning}}}
 
 
 def _dead_letter() -> dict[str, Any]:

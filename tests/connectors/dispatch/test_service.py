@@ -20,10 +20,12 @@ from connectors.simulator.device_server import DevicePanel, DeviceServer
 from infra.metrics import DispatchMetrics
 from streams.codec import Rejected, decode_result, encode
 from streams.messages import Outcome, Refusal, SetpointFrame, SetpointResult
+from streams.signature import read_keyring
 from streams.topics import SETPOINT, SETPOINT_RESULT, dead_letter, key_of
 from tests.connectors.dispatch.lease_tables import RULES, full, renewal, wall_us
 
 KEY = key_of("park", "ring")
+THEIRS = read_keyring("ours:" + 32 * "22")
 
 
 @dataclass
@@ -64,10 +66,11 @@ class Bench:
     def now_us(self) -> int:
         return wall_us(self.clock_s)
 
-    def receive(self, frame: SetpointFrame | bytes, key: bytes = KEY):
+    def receive(self, frame: SetpointFrame | bytes, key: bytes = KEY, headers=()):
         payload = frame if isinstance(frame, bytes) else encode(frame)
+        at_s, at_us = self.clock_s, self.now_us()
         self.inbox.put_frame(
-            Received(key=key, payload=payload, partition=0, offset=5, at_s=self.clock_s, at_us=self.now_us())
+            Received(key=key, payload=payload, partition=0, offset=5, at_s=at_s, at_us=at_us, headers=headers)
         )
         self.loop.turn()
 
@@ -144,6 +147,18 @@ def test_what_cannot_be_decoded_goes_whole_to_the_dead_letters(bench):
         "reason": b"not_json",
         "at_us": b"",
     }
+
+
+def test_with_keys_a_frame_without_the_right_signature_goes_to_the_dead_letters_and_moves_nothing(bench):
+    bench.loop.keyring = read_keyring("ours:" + 32 * "11")
+    payload = encode(full(1, 0, battery=20))
+    ours, theirs = (ring.sign(topic=SETPOINT.name, key=KEY, payload=payload) for ring in (bench.loop.keyring, THEIRS))
+    for headers in ((), theirs):
+        bench.receive(payload, headers=headers)
+    reasons = [dict(letter.headers)["reason"] for letter in bench.published]
+    assert (reasons, bench.panel.obeyed_kw()[0][2]) == ([b"unsigned", b"bad_signature"], 0)
+    bench.receive(payload, headers=ours)
+    assert bench.devices_have([-10, 0, 20])
 
 
 def test_R3_the_end_of_a_lease_is_told_to_the_devices_and_answered(bench):  # noqa: N802 - rules are numbered so
