@@ -8,12 +8,12 @@ compares.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 Direction = Literal["import", "export"]
@@ -247,6 +247,31 @@ class WorkerMetrics:
             gauge.forget(grid_loop)
 
 
+def by_hub(registries: Mapping[str, CollectorRegistry]) -> CollectorRegistry:
+    """One page for a process that serves several hubs: each series with its `hub`, those of the process once."""
+    together = CollectorRegistry()
+    together.register(_ByHub(registries))
+    return together
+
+
+class _ByHub(Collector):
+    def __init__(self, registries: Mapping[str, CollectorRegistry]) -> None:
+        self._registries = registries
+
+    def collect(self) -> Iterator[Metric]:
+        found: dict[str, Metric] = {}
+        for hub, registry in self._registries.items():
+            for one in registry.collect():
+                of_process = one.name.startswith("process_")
+                if of_process and one.name in found:
+                    continue
+                metric = found.setdefault(one.name, Metric(one.name, one.documentation, one.type))
+                for sample in one.samples:
+                    labels = sample.labels if of_process else sample.labels | {"hub": hub}
+                    metric.samples.append(sample._replace(labels=labels))
+        yield from found.values()
+
+
 class DispatchMetrics:
     """What dispatch measures between setpoint frames and devices."""
 
@@ -263,6 +288,7 @@ class DispatchMetrics:
         )
         self._expiries = counter("lusbalans_dispatch_lease_expiries_total", "Leases that ran out (R3).", "grid_loop")
         self._reverted = counter("lusbalans_dispatch_assets_reverted_total", "Assets sent to reversion.", "grid_loop")
+        self._reverts = counter("lusbalans_dispatch_reverts_total", "Reverts obeyed (R17).", "grid_loop", "by")
         self._failures = counter("lusbalans_dispatch_device_failures_total", "Writes a device did not take.", "driver")
         self._last_frame = declare.gauge(
             "lusbalans_dispatch_last_frame_timestamp_seconds", "When the newest accepted frame was issued.", "grid_loop"
@@ -284,6 +310,11 @@ class DispatchMetrics:
     def count_expiry(self, grid_loop: str, *, assets_reverted: int) -> None:
         """Count a lease that ran out and the assets that were told to revert."""
         self._expiries.labels(grid_loop).inc()
+        self._reverted.labels(grid_loop).inc(assets_reverted)
+
+    def count_revert(self, grid_loop: str, *, by: str, assets_reverted: int) -> None:
+        """Count a revert; `by` is a `RevertBy`."""
+        self._reverts.labels(grid_loop, by).inc()
         self._reverted.labels(grid_loop).inc(assets_reverted)
 
     def count_device_failures(self, *, driver: str, failures: int = 1) -> None:

@@ -8,7 +8,8 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from streams.guard_messages import Condition
+from streams.guard_messages import Condition, Revert
+from streams.limit_messages import LimitEntry
 from streams.messages import Budget, DeadLetterReason, LoopState, Offer, SetpointFrame, SetpointResult, TelemetryFrame
 
 MAX_MESSAGE_BYTES: Final = 1_000_000
@@ -57,3 +58,5 @@ decode_budget: Final = Decoder(Budget).decode
 decode_setpoint: Final = Decoder(SetpointFrame).decode
 decode_result: Final = Decoder(SetpointResult).decode
 decode_condition: Final = Decoder(Condition).decode
+decode_limit: Final = Decoder(LimitEntry).decode
+decode_revert: Final = Decoder(Revert).decode

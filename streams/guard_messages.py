@@ -1,4 +1,4 @@
-"""What those who guard the balancing say on Kafka: conditions that come and go.
+"""What those who guard the balancing say on Kafka: conditions that come and go, and reverts.
 
 Same rules as `streams.messages`: frozen structs, instants in microseconds UTC, fields only ever added.
 """
@@ -58,3 +58,26 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """One sentence for people."""
     figures: dict[str, float] = {}
     """What was measured; each name ends in its unit (`over_kw`, `silence_s`)."""
+
+
+class RevertBy(StrEnum):
+    """What kind of author a revert has."""
+
+    WATCHDOG = "watchdog"
+    OPERATOR = "operator"
+    OTHER = "other"
+
+
+class Revert(msgspec.Struct, frozen=True, kw_only=True):
+    """All assets of a grid loop go to their reversion values, whoever writes setpoints, until R12 lets them return.
+
+    It has no epoch and never ages: stopping is safe, so it is obeyed at any epoch and however late (R17).
+    """
+
+    grid_loop: str
+    at_us: int
+    by: str
+    who: str
+    """The process or person."""
+    why: str
+    """One sentence; dispatch's answer repeats it."""

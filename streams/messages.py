@@ -127,7 +127,7 @@ class Outcome(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why dispatch refused a frame (R1, R2, R8, R9)."""
+    """Why dispatch refused a frame (R1, R2, R8, R9, R17)."""
 
     NONE = ""
     NO_DURATION = "no_duration"
@@ -136,6 +136,8 @@ class Refusal(StrEnum):
     LOWER_EPOCH = "lower_epoch"
     NOT_NEWER = "not_newer"
     UNKNOWN_RENEWAL = "unknown_renewal"
+    BEFORE_REVERT = "before_revert"
+    """Decided before the grid loop was sent to its reversion values (R17)."""
     UNEQUAL_COLUMNS = "unequal_columns"
     NOT_A_NUMBER = "not_a_number"
     OTHER = "other"
@@ -267,6 +269,8 @@ class DeadLetterReason(StrEnum):
     FROM_THE_FUTURE = "from_the_future"
     TOO_LARGE = "too_large"
     REGISTER_WENT_BACK = "register_went_back"
+    NOT_A_LIMIT = "not_a_limit"
+    """A limit that means nothing for this park."""
     UNSIGNED = "unsigned"
     UNKNOWN_KEY = "unknown_key"
     BAD_SIGNATURE = "bad_signature"

@@ -36,12 +36,18 @@ LOOP_BUDGET: Final = Topic(name="hub.loop.budget.v1", retention_ms=_HOUR_MS, ret
 CLAIM: Final = Topic(name="hub.claim.v1", cleanup="compact", retention_ms=-1, retention_bytes=-1)
 SETPOINT: Final = Topic(name="hub.setpoint.v1", retention_ms=30 * _DAY_MS, retention_bytes=48 * _MIB, signed=True)
 SETPOINT_RESULT: Final = Topic(name="hub.setpoint.result.v1", retention_ms=30 * _DAY_MS, retention_bytes=16 * _MIB)
+REVERT: Final = Topic(name="hub.revert.v1", retention_ms=30 * _DAY_MS, retention_bytes=2 * _MIB, signed=True)
+LIMIT: Final = Topic(
+    name="hub.limit.v1", cleanup="compact", retention_ms=-1, retention_bytes=-1, partitions=1, signed=True
+)
+"""One partition: few messages, read whole by every worker, in one order."""
 CONDITION: Final = Topic(name="hub.condition.v1", retention_ms=30 * _DAY_MS, retention_bytes=2 * _MIB)
 
 
 def dead_letter(source: Topic) -> Topic:
     """Where what cannot be decoded from `source` goes, bytes untouched."""
-    return Topic(name=f"{source.name}.dlq", retention_ms=30 * _DAY_MS, retention_bytes=8 * _MIB)
+    kept_bytes = 8 * _MIB if source.cleanup == "compact" else min(8 * _MIB, source.retention_bytes)
+    return Topic(name=f"{source.name}.dlq", retention_ms=30 * _DAY_MS, retention_bytes=kept_bytes)
 
 
 TOPICS: Final = (
@@ -52,8 +58,10 @@ TOPICS: Final = (
     CLAIM,
     SETPOINT,
     SETPOINT_RESULT,
+    REVERT,
+    LIMIT,
     CONDITION,
-    *(dead_letter(topic) for topic in (TELEMETRY, LOOP_OFFER, LOOP_BUDGET, SETPOINT)),
+    *(dead_letter(topic) for topic in (TELEMETRY, LOOP_OFFER, LOOP_BUDGET, SETPOINT, REVERT, LIMIT)),
 )
 
 

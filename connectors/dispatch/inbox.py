@@ -1,4 +1,4 @@
-"""What waits for the lease loop: frames from the broker and deliveries from the outboxes, both bounded (R20)."""
+"""What waits for the lease loop: frames and reverts from the broker, deliveries from the outboxes, all bounded (R20)."""
 
 import threading
 from collections import deque
@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.dispatch.outbox import Delivery
+from streams.topics import SETPOINT, Topic
 
 MOST_FRAMES: Final = 1_000
 """A hundred grid loops for ten seconds; of more the oldest is dropped, which would be refused as too old anyway."""
+
+MOST_REVERTS: Final = 1_000
+"""Of all parks on the broker; the newest are kept, and one is enough for its grid loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,18 @@ class Received:
     at_s: float
     at_us: int
     headers: tuple[tuple[str, bytes], ...] = ()
+    topic: Topic = SETPOINT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """All that waited."""
+
+    reverts: list[Received]
+    frames: list[Received]
+    deliveries: list[Delivery]
+    dropped: int
+    """Frames that had to make room since last time."""
 
 
 class Inbox:
@@ -30,8 +46,15 @@ class Inbox:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._frames: deque[Received] = deque()
+        self._reverts: deque[Received] = deque(maxlen=MOST_REVERTS)
         self._deliveries: deque[Delivery] = deque()
         self._dropped = 0
+
+    def put_revert(self, received: Received) -> None:
+        """Add a revert; frames never push one out."""
+        with self._changed:
+            self._reverts.append(received)
+            self._changed.notify()
 
     def put_frame(self, received: Received) -> None:
         """Add a frame; the oldest waiting one makes room."""
@@ -48,11 +71,17 @@ class Inbox:
             self._deliveries.append(delivery)
             self._changed.notify()
 
-    def take(self, timeout_s: float) -> tuple[list[Received], list[Delivery], int]:
-        """Wait for anything, at most `timeout_s`, and take all: frames, deliveries, frames dropped since last time."""
+    def take(self, timeout_s: float) -> Taken:
+        """Wait for anything, at most `timeout_s`, and take all."""
         with self._changed:
-            self._changed.wait_for(lambda: self._frames or self._deliveries, timeout_s)
-            taken = (list(self._frames), list(self._deliveries), self._dropped)
+            self._changed.wait_for(lambda: self._reverts or self._frames or self._deliveries, timeout_s)
+            taken = Taken(
+                reverts=list(self._reverts),
+                frames=list(self._frames),
+                deliveries=list(self._deliveries),
+                dropped=self._dropped,
+            )
+            self._reverts.clear()
             self._frames.clear()
             self._deliveries.clear()
             self._dropped = 0

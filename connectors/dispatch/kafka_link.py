@@ -1,4 +1,4 @@
-"""Dispatch's two threads on Kafka: one reads setpoint frames, one publishes what became of them.
+"""Dispatch's two threads on Kafka: one reads setpoint frames and reverts, one publishes what became of them.
 
 Neither is ever waited for by the lease loop, so that leases run and devices are told while the broker is gone.
 """
@@ -16,7 +16,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from connectors.dispatch.inbox import Inbox, Received
 from connectors.dispatch.progress import DispatchProgress
-from streams.topics import SETPOINT
+from streams.topics import PARTITIONS, REVERT, SETPOINT
 
 _log = structlog.get_logger()
 
@@ -29,6 +29,7 @@ _CLIENT: Final[dict[str, Any]] = {
     "metrics_enabled": False,
 }
 
+_TOPICS: Final = {topic.name: topic for topic in (SETPOINT, REVERT)}
 _POLL_MS: Final = 200
 _RETRY_S: Final = 0.5
 _MOST_WAITING: Final = 2_000
@@ -38,7 +39,8 @@ _CLOSE_S: Final = 2.0
 class FrameReader:
     """Reads the setpoint topic from its end, without a group: what was written while nobody read is not acted on (R9).
 
-    A position lost in an outage goes on at the end too.
+    A position lost in an outage goes on at the end too. Reverts are read beside it: from the end at the start of the
+    process, then without a hole, for what stops is never too old (R17).
     """
 
     def __init__(self, bootstrap: str, *, inbox: Inbox, progress: DispatchProgress, stop: threading.Event) -> None:
@@ -47,6 +49,7 @@ class FrameReader:
         self._progress = progress
         self._stop = stop
         self._reachable = True
+        self._next_revert: dict[TopicPartition, int] = {}
         self._thread = threading.Thread(target=self._run, name="frame reader", daemon=True)
         self._thread.start()
 
@@ -78,10 +81,10 @@ class FrameReader:
             **_CLIENT,
         )
         try:
-            partitions = [TopicPartition(SETPOINT.name, number) for number in range(SETPOINT.partitions)]
+            partitions = [TopicPartition(name, number) for name in _TOPICS for number in range(PARTITIONS)]
             consumer.assign(partitions)
             for partition, offset in consumer.end_offsets(partitions, timeout_ms=5_000).items():
-                consumer.seek(partition, offset)
+                consumer.seek(partition, min(self._next_revert.get(partition, offset), offset))
             _log.info("setpoints_read_from_their_end")
             self._reachable = True
             while not self._stop.is_set():
@@ -92,9 +95,11 @@ class FrameReader:
     def _take(self, polled: dict[Any, list[Any]]) -> None:
         at_s, at_us = time.monotonic(), time.time_ns() // 1000
         self._progress.last_poll_s = at_s
-        for records in polled.values():
+        for partition, records in polled.items():
+            topic = _TOPICS[partition.topic]
+            put = self._inbox.put_revert if topic is REVERT else self._inbox.put_frame
             for record in records:
-                self._inbox.put_frame(
+                put(
                     Received(
                         key=record.key or b"",
                         payload=record.value or b"",
@@ -103,8 +108,11 @@ class FrameReader:
                         at_s=at_s,
                         at_us=at_us,
                         headers=tuple(record.headers),
+                        topic=topic,
                     )
                 )
+            if topic is REVERT and records:
+                self._next_revert[partition] = records[-1].offset + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ of assets.
 
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -28,6 +28,7 @@ class MarksError(RuntimeError):
 class _Row(msgspec.Struct, frozen=True):
     epoch: Epoch
     sequence: int
+    latched: bool = False
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -37,10 +38,12 @@ class _File(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class SavedMarks:
-    """What the file said: marks per grid loop, and when anything was last accepted (None: never)."""
+    """What the file said: marks per grid loop, when anything was last accepted (None: never), who was kept back."""
 
     marks: Mapping[str, Mark]
     saved_at_us: int | None
+    latched: frozenset[str] = frozenset()
+    """Grid loops that a revert still kept at their reversion values (R17)."""
 
 
 def lowest_mark(incarnation: int) -> Mark:
@@ -91,15 +94,16 @@ class MarksFile:
                 f"{self._path}: cannot be read ({error}); restore it, or delete it when no worker runs"
             ) from error
         marks = {grid_loop: Mark(row.epoch, row.sequence) for grid_loop, row in saved.grid_loops.items()}
-        return SavedMarks(marks, saved.saved_at_us)
+        latched = frozenset(grid_loop for grid_loop, row in saved.grid_loops.items() if row.latched)
+        return SavedMarks(marks, saved.saved_at_us, latched)
 
-    def save(self, marks: Mapping[str, Mark], *, now_us: int) -> None:
+    def save(self, marks: Mapping[str, Mark], *, now_us: int, latched: Collection[str] = ()) -> None:
         """Write all marks; when this returns they survive a loss of power.
 
         Raises:
             OSError: the disk is full or gone.
         """
-        rows = {grid_loop: _Row(mark.epoch, mark.sequence) for grid_loop, mark in marks.items()}
+        rows = {grid_loop: _Row(mark.epoch, mark.sequence, grid_loop in latched) for grid_loop, mark in marks.items()}
         beside = self._path.with_suffix(".tmp")
         with beside.open("wb") as file:
             file.write(msgspec.json.encode(_File(now_us, rows)))

@@ -1,5 +1,6 @@
 """The role `dispatch`: puts the lease loop, its threads and its health page together, and runs until told to stop."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -49,7 +50,13 @@ def run(settings: Settings, hub: Hub, stop: threading.Event) -> None:
 
 def _run(settings: Settings, hub: Hub, *, stop: threading.Event, marks: MarksFile) -> None:
     inbox, progress, metrics = Inbox(), DispatchProgress(time.monotonic()), DispatchMetrics(hub.id)
-    states = start_states(asset_rules(hub), marks.read(), incarnation=settings.incarnation, now_us=_now_us())
+    states = start_states(
+        asset_rules(hub),
+        marks.read(),
+        incarnation=settings.incarnation,
+        now_us=_now_us(),
+        now_s=time.monotonic(),
+    )
     outboxes = {grid_loop: _outbox(grid_loop, settings=settings, inbox=inbox) for grid_loop in states}
     reader = FrameReader(settings.kafka_bootstrap, inbox=inbox, progress=progress, stop=stop)
     publisher = Publisher(
@@ -85,7 +92,7 @@ def _run(settings: Settings, hub: Hub, *, stop: threading.Event, marks: MarksFil
 
 
 def start_states(
-    by_loop: dict[str, dict[str, AssetRule]], saved: SavedMarks, *, incarnation: int, now_us: int
+    by_loop: dict[str, dict[str, AssetRule]], saved: SavedMarks, *, incarnation: int, now_us: int, now_s: float
 ) -> dict[str, LoopLease]:
     """State of every grid loop at the start of a process, from what the last one saved."""
     longest_lease_s = max((rule.lease_s for loop in by_loop.values() for rule in loop.values()), default=0.0)
@@ -93,7 +100,12 @@ def start_states(
     in_failsafe = silent_us is None or silent_us > longest_lease_s * 1e6
     floor = lowest_mark(incarnation)
     return {
-        grid_loop: rules.start(loop, max(saved.marks.get(grid_loop, floor), floor), in_failsafe=in_failsafe)
+        grid_loop: rules.start(
+            loop,
+            max(saved.marks.get(grid_loop, floor), floor),
+            in_failsafe=in_failsafe,
+            reverted_s=now_s if grid_loop in saved.latched else -math.inf,
+        )
         for grid_loop, loop in by_loop.items()
     }
 

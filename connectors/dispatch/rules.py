@@ -7,6 +7,7 @@ Pure: states in, states out, no clock. Dispatch calls these with real clocks, th
 - R3: at the end of a lease every asset goes to its reversion value, in the order of `connectors.dispatch.reversion`.
 - R8: (epoch, sequence) must be above the high-water mark. R9: after a restart only a full frame is accepted first.
 - R12: assets leave failsafe after a hold time, one by one. R20: one write per asset, the newest value.
+- R17: a revert ends everything in force at once, at any epoch; only a full frame that was issued later begins the return.
 """
 
 import math
@@ -67,6 +68,10 @@ class LoopLease:
     """Assets at their reversion value."""
     returning_since_s: float | None = None
     """When the first valid frame on fresh telemetry after a failsafe came (R12)."""
+    reverted_s: float = -math.inf
+    """When the newest revert came, by the monotonic clock: frames issued earlier are refused (R17)."""
+    falling_since_s: float = -math.inf
+    """When a revert ended what was in force; each asset falls back its lag later (R3)."""
     told: Mapping[str, Told] = field(default_factory=dict)
     retry_at_s: Mapping[str, float] = field(default_factory=dict)
     """Devices that failed, and when they are asked again."""
@@ -101,12 +106,16 @@ class DeviceWrite:
     lease_s: float
 
 
-def start(rules: Mapping[str, AssetRule], high_water: Mark, *, in_failsafe: bool) -> LoopLease:
+def start(
+    rules: Mapping[str, AssetRule], high_water: Mark, *, in_failsafe: bool, reverted_s: float = -math.inf
+) -> LoopLease:
     """State at the start of a process: nothing is reverted until told, nothing is in force (R9, R13).
 
     `in_failsafe`: the devices' own leases have certainly ended since anybody wrote, so that they come back by R12.
+    `reverted_s`: now, where a revert held before the start (R17).
     """
-    return LoopLease(rules=rules, high_water=high_water, failsafe=frozenset(rules) if in_failsafe else frozenset())
+    failsafe = frozenset(rules) if in_failsafe or math.isfinite(reverted_s) else frozenset()
+    return LoopLease(rules=rules, high_water=high_water, failsafe=failsafe, reverted_s=reverted_s)
 
 
 def receive(
@@ -127,6 +136,8 @@ def receive(
 def _refusal(state: LoopLease, frame: SetpointFrame, *, mark: Mark, now_s: float, now_us: int) -> Refusal:
     """Why a frame is not taken: the first rule of this table that it breaks."""
     age_us = now_us - frame.issued_at_us
+    # On our own monotonic clock: a step of the wall clock must neither undo a revert nor make it last.
+    issued_s = now_s - age_us / 1e6
     renewable = state.full == Mark(frame.epoch, frame.renews) and now_s < state.valid_until_s
     broken = {
         Refusal.UNEQUAL_COLUMNS: not _columns_equal(frame),
@@ -136,6 +147,7 @@ def _refusal(state: LoopLease, frame: SetpointFrame, *, mark: Mark, now_s: float
         Refusal.IN_THE_FUTURE: age_us < -MAX_AHEAD_US,
         Refusal.LOWER_EPOCH: mark.epoch < state.high_water.epoch,
         Refusal.NOT_NEWER: mark <= state.high_water,
+        Refusal.BEFORE_REVERT: issued_s <= state.reverted_s,
         Refusal.UNKNOWN_RENEWAL: not frame.full and not renewable,
     }
     return next((refusal for refusal, is_broken in broken.items() if is_broken), Refusal.NONE)
@@ -186,6 +198,31 @@ def expire(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[str, ...]]:
     return ended, reverted
 
 
+def revert(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[str, ...]]:
+    """Send all assets to their reversion values, in the order of R3; answer those that were not there yet (R17).
+
+    A device that nobody spoke of since the start is told nothing: its own lease ends in the same order.
+    """
+    obeying = tuple(sorted(state.rules.keys() - state.failsafe))
+    reverted = replace(
+        state,
+        full=None,
+        valid_until_s=min(state.valid_until_s, now_s),
+        targets={},
+        failsafe=frozenset(state.rules),
+        returning_since_s=None,
+        reverted_s=now_s,
+        # A repeated revert must not put off what is falling back already.
+        falling_since_s=now_s if obeying else state.falling_since_s,
+    )
+    return reverted, obeying
+
+
+def is_latched(state: LoopLease) -> bool:
+    """Whether assets are still kept back by a revert: a restarted dispatch must go on keeping them (R12, R17)."""
+    return math.isfinite(state.reverted_s) and bool(state.failsafe)
+
+
 def due(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[DeviceWrite, ...]]:
     """Return what devices must be told now: what changed, and leases to renew; counted as told at once (R1, R20).
 
@@ -194,7 +231,7 @@ def due(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[DeviceWrite, .
     state = replace(state, failsafe=_still_in_failsafe(state, now_s))
     writes = tuple(
         DeviceWrite(asset_id, power_kw, state.rules[asset_id].lease_s)
-        for asset_id, power_kw in _wanted_kw(state).items()
+        for asset_id, power_kw in _wanted_kw(state, now_s).items()
         if _must_tell(state, asset_id, power_kw=power_kw, now_s=now_s)
     )
     if not writes:
@@ -215,13 +252,16 @@ def _still_in_failsafe(state: LoopLease, now_s: float) -> frozenset[str]:
     )
 
 
-def _wanted_kw(state: LoopLease) -> dict[str, float]:
+def _wanted_kw(state: LoopLease, now_s: float) -> dict[str, float]:
     """What each asset should have been told, kW; an asset nobody spoke of since the start is absent."""
     wanted = {asset_id: power_kw for asset_id, power_kw in state.targets.items() if asset_id not in state.failsafe}
     # Those at their reversion value are told so once, if they were ever told something else.
-    wanted.update(
-        {asset_id: state.rules[asset_id].reversion_kw for asset_id in sorted(state.failsafe & state.told.keys())}
+    fallen = (
+        asset_id
+        for asset_id in sorted(state.failsafe & state.told.keys())
+        if now_s >= state.falling_since_s + state.rules[asset_id].lag_s
     )
+    wanted.update({asset_id: state.rules[asset_id].reversion_kw for asset_id in fallen})
     return wanted
 
 

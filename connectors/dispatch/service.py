@@ -5,10 +5,11 @@ marks on disk before anything is acted upon, and says what happened.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
+import msgspec
 import structlog
 
 from connectors.dispatch import rules
@@ -19,15 +20,21 @@ from connectors.dispatch.outbox import Delivery, FrameRef, Outbox
 from connectors.dispatch.progress import DispatchProgress
 from connectors.dispatch.rules import Accepted, LoopLease, Refused, Renewed
 from infra.metrics import DispatchMetrics
-from streams.codec import Rejected, decode_setpoint, encode
-from streams.messages import Epoch, Outcome, Refusal, SetpointFrame, SetpointResult
+from streams.codec import Rejected, decode_revert, decode_setpoint, encode
+from streams.guard_messages import Revert, RevertBy
+from streams.messages import DeadLetterReason, Epoch, Outcome, Refusal, SetpointFrame, SetpointResult
 from streams.signature import Keyring
-from streams.topics import SETPOINT, SETPOINT_RESULT, dead_letter, key_of, partition_of
+from streams.topics import SETPOINT_RESULT, dead_letter, key_of, partition_of
 
 _log = structlog.get_logger()
 
 TURN_S: Final = 0.1
 """The loop goes round at least this often, so that a lease ends no later than this after its time."""
+
+_M = TypeVar("_M", bound=msgspec.Struct)
+
+_DETAIL_LETTERS: Final = 300
+"""A revert's reason is somebody's text; an answer repeats this much of it."""
 
 _DETAIL_ASSETS: Final = 5
 """How many devices a detail names; the ids are all in the result."""
@@ -51,38 +58,63 @@ class LeaseLoop:
 
     def turn(self) -> None:
         """Wait for news, at most `TURN_S`; take it; end leases; tell devices what is due."""
-        frames, deliveries, dropped = self.inbox.take(TURN_S)
-        if dropped:
-            _log.warning("frames_dropped_unread", frames=dropped)
-        for delivery in deliveries:
+        news = self.inbox.take(TURN_S)
+        if news.dropped:
+            _log.warning("frames_dropped_unread", frames=news.dropped)
+        for delivery in news.deliveries:
             self._note_delivery(delivery)
-        taken = self._receive_all(frames)
-        if taken:
+        # Reverts first: of what came with one, only what was decided after it may count.
+        reverted = self._revert_all(news.reverts)
+        taken = self._receive_all(news.frames)
+        if reverted or taken:
             self._save_marks()
         for grid_loop in self.states:
             self._expire_and_tell(grid_loop, taken.get(grid_loop, []))
         self.progress.last_turn_s = self.now_s()
 
+    def _revert_all(self, reverts: Sequence[Received]) -> bool:
+        """Obey reverts, whoever writes setpoints (R17); answer whether there were any."""
+        any_obeyed = False
+        for grid_loop, received, revert in self._read_all(reverts, decode_revert):
+            if revert.grid_loop == grid_loop:
+                self._revert(grid_loop, revert, at_s=received.at_s)
+                any_obeyed = True
+            else:
+                self._dead_letter(received, Rejected(DeadLetterReason.WRONG_SHAPE, f"names {revert.grid_loop}"))
+        return any_obeyed
+
+    def _revert(self, grid_loop: str, revert: Revert, *, at_s: float) -> None:
+        self.states[grid_loop], obeying = rules.revert(self.states[grid_loop], at_s)
+        by = RevertBy(revert.by) if revert.by in set(RevertBy) else RevertBy.OTHER
+        why = f"{by} {revert.who}: {revert.why}"[:_DETAIL_LETTERS]
+        self.metrics.count_revert(grid_loop, by=by, assets_reverted=len(obeying))
+        _log.warning("reverted", grid_loop=grid_loop, by=by, who=revert.who, assets_reverted=len(obeying))
+        mark = self.states[grid_loop].high_water
+        self._answer(grid_loop, mark.epoch, mark.sequence, outcome=Outcome.REVERTED, ids=obeying, detail=why)
+
     def _receive_all(self, frames: Sequence[Received]) -> dict[str, list[FrameRef]]:
         """Take frames in order; answer the full frames that were accepted, by grid loop (renewals: an empty list)."""
-        loop_of_key = {key_of(self.hub_id, grid_loop): grid_loop for grid_loop in self.states}
         taken: dict[str, list[FrameRef]] = {}
-        for received in frames:
+        for grid_loop, received, frame in self._read_all(frames, decode_setpoint):
+            self._receive(grid_loop, frame, received=received, taken=taken)
+        return taken
+
+    def _read_all(
+        self, records: Sequence[Received], decode: Callable[[bytes], _M | Rejected]
+    ) -> Iterator[tuple[str, Received, _M]]:
+        """Messages of our grid loops; what cannot be used is dead-lettered. Nothing is looked at before its signature."""
+        loop_of_key = {key_of(self.hub_id, grid_loop): grid_loop for grid_loop in self.states}
+        for received in records:
             grid_loop = loop_of_key.get(received.key)
             if grid_loop is None:
                 continue  # another hub's, on the same topic
-            match self._read(received):
-                case Rejected() as rejected:
-                    self.metrics.count_refused(grid_loop, reason=rejected.reason)
-                    self._dead_letter(received, rejected)
-                case SetpointFrame() as frame:
-                    self._receive(grid_loop, frame, received=received, taken=taken)
-        return taken
-
-    def _read(self, received: Received) -> SetpointFrame | Rejected:
-        """Nothing in a message is looked at before its signature."""
-        refused = self.keyring.refuse(received.headers, topic=SETPOINT.name, key=received.key, payload=received.payload)
-        return refused or decode_setpoint(received.payload)
+            topic, key, payload = received.topic.name, received.key, received.payload
+            message = self.keyring.refuse(received.headers, topic=topic, key=key, payload=payload) or decode(payload)
+            if isinstance(message, Rejected):
+                self.metrics.count_refused(grid_loop, reason=message.reason)
+                self._dead_letter(received, message)
+            else:
+                yield grid_loop, received, message
 
     def _receive(
         self, grid_loop: str, frame: SetpointFrame, *, received: Received, taken: dict[str, list[FrameRef]]
@@ -134,7 +166,9 @@ class LeaseLoop:
         """Before anything accepted is acted upon (R8). A full disk must not stop setpoints: said, and gone on."""
         try:
             self.marks.save(
-                {grid_loop: state.high_water for grid_loop, state in self.states.items()}, now_us=self.now_us()
+                {grid_loop: state.high_water for grid_loop, state in self.states.items()},
+                now_us=self.now_us(),
+                latched=[grid_loop for grid_loop, state in self.states.items() if rules.is_latched(state)],
             )
         except OSError as error:
             _log.error("marks_not_saved", error=str(error), effect="R8 does not hold over a crash of dispatch")
@@ -221,7 +255,7 @@ class LeaseLoop:
     def _dead_letter(self, received: Received, rejected: Rejected) -> None:
         """Keep the original bytes, with where they came from and why they went."""
         headers = {
-            "source_topic": SETPOINT.name,
+            "source_topic": received.topic.name,
             "source_partition": str(received.partition),
             "source_offset": str(received.offset),
             "reason": rejected.reason.value,
@@ -229,7 +263,7 @@ class LeaseLoop:
         }
         self.publish(
             Outgoing(
-                topic=dead_letter(SETPOINT).name,
+                topic=dead_letter(received.topic).name,
                 key=received.key,
                 value=received.payload,
                 partition=partition_of(received.key),

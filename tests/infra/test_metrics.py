@@ -35,6 +35,7 @@ LABELS = {
     "topic",
     "table",
     "driver",
+    "by",
 }
 BASE_UNITS = ("_watts", "_seconds", "_bytes")
 COUNTED = {"info", "fallback", "owned", "incarnation", "generation", "messages", "up", "by"}
@@ -165,11 +166,13 @@ def test_dispatch_counts_what_it_accepts_refuses_and_reverts():
     dispatch.count_refused("lus-1", reason="too_old")
     dispatch.observe_setpoints(latency_s=0.03)
     dispatch.count_expiry("lus-1", assets_reverted=7)
+    dispatch.count_revert("lus-1", by="watchdog", assets_reverted=3)
     dispatch.count_device_failures(driver="simulator", failures=2)
     value = dispatch.registry.get_sample_value
+    assert value("lusbalans_dispatch_reverts_total", {"grid_loop": "lus-1", "by": "watchdog"}) == 1
     assert value("lusbalans_dispatch_frames_accepted_total", {"grid_loop": "lus-1", "kind": "full"}) == 1
     assert value("lusbalans_dispatch_frames_refused_total", {"grid_loop": "lus-1", "reason": "too_old"}) == 1
-    assert value("lusbalans_dispatch_assets_reverted_total", {"grid_loop": "lus-1"}) == 7
+    assert value("lusbalans_dispatch_assets_reverted_total", {"grid_loop": "lus-1"}) == 10
     assert value("lusbalans_dispatch_device_failures_total", {"driver": "simulator"}) == 2
     assert value("lusbalans_dispatch_setpoint_latency_seconds_sum") == pytest.approx(0.03)
 

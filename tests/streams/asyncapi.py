@@ -16,11 +16,11 @@ import msgspec
 import yaml
 
 from hub.model import STATION
-from streams import guard_messages, messages, signature, topics
+from streams import guard_messages, limit_messages, messages, signature, topics
 
 PAGE: Final = Path(__file__).parents[2] / "docs/asyncapi.yaml"
 
-MODULES: Final = (messages, guard_messages)
+MODULES: Final = (messages, guard_messages, limit_messages)
 """Where the messages are declared."""
 
 GRID_LOOP_KEY: Final = "`<hub>/<grid_loop>`"
@@ -58,6 +58,10 @@ CHANNELS: Final = (
     Channel(topics.CLAIM, messages.Claim, f"{GRID_LOOP_KEY} or {STATION_KEY}", ("worker",), ()),
     Channel(topics.SETPOINT, messages.SetpointFrame, GRID_LOOP_KEY, ("worker",), ("dispatch", "recorder")),
     Channel(topics.SETPOINT_RESULT, messages.SetpointResult, GRID_LOOP_KEY, ("dispatch",), ("recorder",)),
+    Channel(topics.REVERT, guard_messages.Revert, GRID_LOOP_KEY, ("watchdog",), ("dispatch",)),
+    Channel(
+        topics.LIMIT, limit_messages.LimitEntry, "`<hub>/<node>#<limit id>`", ("operator",), ("worker", "operator")
+    ),
     Channel(topics.CONDITION, guard_messages.Condition, "`<hub>/<condition id>`", ("watchdog",), ()),
     *(
         Channel(topics.dead_letter(source), None, f"as in `{source.name}`", (writer,), ())
@@ -66,6 +70,8 @@ CHANNELS: Final = (
             (topics.LOOP_OFFER, "worker"),
             (topics.LOOP_BUDGET, "worker"),
             (topics.SETPOINT, "dispatch"),
+            (topics.LIMIT, "worker"),
+            (topics.REVERT, "dispatch"),
         )
     ),
 )

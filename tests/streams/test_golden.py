@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from streams.codec import Decoder, encode
-from streams.guard_messages import Condition, ConditionKind, ConditionPhase
+from streams.guard_messages import Condition, ConditionKind, ConditionPhase, Revert, RevertBy
+from streams.limit_messages import LimitBlock, LimitEntry, LimitProposal, LimitTerms
 from streams.messages import (
     Bound,
     Budget,
@@ -33,6 +34,44 @@ from streams.messages import (
 FOLDER = Path(__file__).parents[1] / "golden/v1"
 EPOCH = Epoch(1, 42, 7301)
 NOON_US = 1_782_900_000_000_000  # 2026-07-01 10:00:00 UTC
+
+CAP = LimitTerms(
+    layer="dso_cap",
+    judged="instant",
+    blocks=[LimitBlock(import_kw=245.5, export_kw=0.0)],
+    from_us=NOON_US,
+    until_us=NOON_US + 7_200_000_000,
+    source="DSO message 2026-114",
+    who="els",
+    why="works on the cable",
+    stated_us=NOON_US - 60_000_000,
+)
+NIGHT_RIGHT = LimitTerms(
+    layer="contract",
+    judged="quarter",
+    blocks=[
+        LimitBlock(
+            import_kw=200.0,
+            begins_minute=1320,
+            ends_minute=360,
+            weekdays=[1, 2, 3, 4, 5],
+            season_first="10-01",
+            season_last="03-31",
+            first_day="2026-10-01",
+            last_day="2028-03-31",
+        )
+    ],
+    from_us=NOON_US,
+    effect="right",
+    reference="ring",
+    series="tbtr",
+    source="contract TBTR-7",
+    who="els",
+    authenticated=True,
+    why="blokstroom",
+    stated_us=NOON_US,
+    confirmed_by="bas",
+)
 
 GOLDEN = {
     "telemetry": TelemetryFrame(
@@ -160,6 +199,26 @@ GOLDEN = {
         text="no setpoint frame of lus-1 for 5.0 s",
         figures={"silence_s": 5.0},
     ),
+    "revert": Revert(
+        grid_loop="lus-1",
+        at_us=NOON_US + 8_000_000,
+        by=RevertBy.WATCHDOG,
+        who="watchdog-7",
+        why="no setpoint frame for 8.0 s",
+    ),
+    "limit-entry": LimitEntry(node="lus-1/a", id="works", terms=CAP),
+    "limit-pending": LimitEntry(
+        node="group",
+        id="night",
+        terms=NIGHT_RIGHT,
+        proposed=LimitProposal(
+            terms=None,
+            who="els",
+            why="contract ended",
+            proposed_us=NOON_US,
+            loosens="import may rise from 100 to 300 kW",
+        ),
+    ),
 }
 
 each = pytest.mark.parametrize("name", GOLDEN)
@@ -184,7 +243,18 @@ def test_the_same_message_is_still_written_with_the_same_bytes(name):
 
 
 def test_every_message_kind_has_a_golden_message():
-    on_topics = {TelemetryFrame, Claim, Offer, Budget, LoopState, SetpointFrame, SetpointResult, Condition}
+    on_topics = {
+        TelemetryFrame,
+        Claim,
+        Offer,
+        Budget,
+        LoopState,
+        SetpointFrame,
+        SetpointResult,
+        Condition,
+        Revert,
+        LimitEntry,
+    }
     assert {type(message) for message in GOLDEN.values()} == on_topics
 
 
@@ -213,6 +283,7 @@ def test_an_optional_field_may_be_missing(name):
         ("setpoint-result", "outcome", "queued"),
         ("condition", "kind", "transformer_hot"),
         ("condition", "phase", "suspected"),
+        ("revert", "by", "regulator"),
     ],
 )
 def test_an_enum_member_that_is_not_known_here_stays_readable(name, field, value):

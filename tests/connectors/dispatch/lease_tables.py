@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from connectors.dispatch import rules
 from connectors.dispatch.reversion import AssetRule
@@ -14,6 +15,9 @@ BEGAN_US = 1_800_000_000_000_000
 PV = AssetRule(min_kw=-100, max_kw=0, reversion_kw=-10, lag_s=0, return_s=6, lease_s=15)
 CHARGER = AssetRule(min_kw=0, max_kw=22, reversion_kw=0, lag_s=4, return_s=4, lease_s=19)
 BATTERY = AssetRule(min_kw=-50, max_kw=50, reversion_kw=0, lag_s=6, return_s=2, lease_s=21)
+Asked = SetpointFrame | Literal["revert"] | None
+"""What comes in one cycle."""
+
 RULES = {"pv": PV, "charger": CHARGER, "battery": BATTERY}
 
 
@@ -79,18 +83,22 @@ class Seen:
     told: dict[str, float]
 
 
-def cycle(state: LoopLease, at_s: float, frame: SetpointFrame | None = None) -> tuple[LoopLease, Seen]:
+def cycle(state: LoopLease, at_s: float, frame: Asked = None) -> tuple[LoopLease, Seen]:
     """One turn of the lease loop at `at_s`: receive, expire, tell."""
-    word = ""
-    if frame is not None:
-        state, outcome = rules.receive(state, frame, now_s=at_s, now_us=wall_us(at_s))
-        word = word_of(outcome)
+    word, stopped = "", ()
+    match frame:
+        case "revert":
+            state, stopped = rules.revert(state, at_s)
+            word = "reverted"
+        case SetpointFrame():
+            state, outcome = rules.receive(state, frame, now_s=at_s, now_us=wall_us(at_s))
+            word = word_of(outcome)
     state, reverted = rules.expire(state, at_s)
     state, writes = rules.due(state, at_s)
-    return state, Seen(word, reverted, {write.asset_id: write.power_kw for write in writes})
+    return state, Seen(word, stopped + reverted, {write.asset_id: write.power_kw for write in writes})
 
 
-Row = tuple[float, SetpointFrame | None, str, tuple[str, ...], dict[str, float]]
+Row = tuple[float, Asked, str, tuple[str, ...], dict[str, float]]
 
 
 def play(state: LoopLease, rows: Sequence[Row]) -> None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from connectors.dispatch import rules
-from connectors.dispatch.rules import Accepted, DeviceWrite, Renewed
+from connectors.dispatch.rules import Accepted, DeviceWrite, Refused, Renewed
 from streams.messages import Refusal
 from tests.connectors.dispatch.lease_tables import Row, cycle, fresh, full, play, renewal, wall_us, word_of
 
@@ -60,6 +60,49 @@ CYCLES: dict[str, list[Row]] = {
         (27, full(3, 27, pv=-60), "accepted", (), {}),
         (32.9, None, "", (), {}),
         (33, None, "", (), {"pv": -60}),
+    ],
+    "R17_a_revert_ends_what_is_in_force_pv_at_once_and_the_battery_last": [
+        (0, full(1, 0, pv=-60, charger=11, battery=20), "accepted", (), {"pv": -60, "charger": 11, "battery": 20}),
+        (1, "revert", "reverted", ("battery", "charger", "pv"), {"pv": -10}),
+        (4.9, None, "", (), {}),
+        (5, None, "", (), {"charger": 0}),
+        (7, None, "", (), {"battery": 0}),
+        (100, None, "", (), {}),
+    ],
+    "R17_R12_only_a_full_frame_decided_after_the_revert_lets_assets_return_and_they_do_so_in_turn": [
+        (0, full(1, 0, pv=-60, charger=11), "accepted", (), {"pv": -60, "charger": 11}),
+        (1, "revert", "reverted", ("battery", "charger", "pv"), {"pv": -10}),
+        (2, renewal(2, 2, of=1), "unknown_renewal", (), {}),
+        (3, full(3, 1, pv=-70, charger=12), "before_revert", (), {}),
+        (5, None, "", (), {"charger": 0}),
+        (9, full(4, 9, pv=-60, charger=11), "accepted", (), {}),
+        (12.9, None, "", (), {}),
+        (13, None, "", (), {"charger": 11}),
+        (15, None, "", (), {"pv": -60}),
+    ],
+    "R17_a_revert_said_again_puts_nothing_off_but_starts_the_return_anew": [
+        (0, full(1, 0, pv=-60, charger=11), "accepted", (), {"pv": -60, "charger": 11}),
+        (1, "revert", "reverted", ("battery", "charger", "pv"), {"pv": -10}),
+        (4, "revert", "reverted", (), {}),
+        (5, None, "", (), {"charger": 0}),
+        (6, full(2, 6, pv=-60, charger=11), "accepted", (), {}),
+        (9, "revert", "reverted", (), {}),
+        (10, renewal(3, 10, of=2), "unknown_renewal", (), {}),
+        (99, None, "", (), {}),
+    ],
+    "R17_R12_a_decision_on_old_readings_lets_nothing_return": [
+        (0, full(1, 0, pv=-60), "accepted", (), {"pv": -60}),
+        (1, "revert", "reverted", ("battery", "charger", "pv"), {"pv": -10}),
+        (2, msgspec.structs.replace(full(2, 2, pv=-60), folded_until_us=wall_us(-4)), "accepted", (), {}),
+        (11, None, "", (), {}),
+        (20, full(3, 20, pv=-60), "accepted", (), {}),
+        (26, None, "", (), {"pv": -60}),
+    ],
+    "R17_a_device_nobody_spoke_of_is_left_to_its_own_lease_and_then_kept_back": [
+        (0, "revert", "reverted", ("battery", "charger", "pv"), {}),
+        (1, full(1, 1, battery=20), "accepted", (), {}),
+        (2.9, None, "", (), {}),
+        (3, None, "", (), {"battery": 20}),
     ],
     "R20_of_several_frames_only_the_newest_value_is_told": [
         (0, full(1, 0, battery=20), "accepted", (), {"battery": 20}),
@@ -190,3 +233,15 @@ def test_R12_a_decision_on_old_telemetry_brings_nothing_out_of_failsafe():  # no
     state, seen = cycle(fresh(in_failsafe=True), 0, blind)
     assert seen.outcome == "accepted"
     assert cycle(state, 9)[1].told == {}
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600])
+def test_R17_a_step_of_the_wall_clock_neither_undoes_a_revert_nor_makes_it_last(step_s):  # noqa: N802
+    """After the step both writer and dispatch have the new time; the monotonic clock knows nothing of it."""
+    state, _ = cycle(fresh(), 0, full(1, 0, pv=-60))
+    state, _ = rules.revert(state, 1.0)
+    before, after = full(2, 0.5 + step_s, pv=-60), full(3, 3 + step_s, pv=-60)
+    state, refused = rules.receive(state, before, now_s=2, now_us=wall_us(2 + step_s))
+    assert refused == Refused(Refusal.BEFORE_REVERT)
+    _, taken = rules.receive(state, after, now_s=3, now_us=wall_us(3 + step_s))
+    assert isinstance(taken, Accepted)

@@ -1,5 +1,6 @@
-"""Random histories of writers, clocks, crashes and broken links: nothing old is ever applied (R1, R2, R8, R9)."""
+"""Random histories of writers, clocks, crashes and broken links: nothing old is ever applied (R1, R2, R8, R9, R17)."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
@@ -23,8 +24,9 @@ FRAMES = st.tuples(
     st.integers(0, 8),
 )
 CRASHES = st.tuples(st.just("crash"))
+REVERTS = st.tuples(st.just("revert"))
 LINK = st.tuples(st.just("link"), st.booleans())
-HISTORIES = st.lists(st.one_of(WAITS, FRAMES, FRAMES, CRASHES, LINK), max_size=40)
+HISTORIES = st.lists(st.one_of(WAITS, FRAMES, FRAMES, CRASHES, REVERTS, LINK), max_size=40)
 
 
 @dataclass
@@ -38,6 +40,9 @@ class World:
     frames: int = 0
     marks: list[Mark] = field(default_factory=list)
     valid_until_s: dict[float, float] = field(default_factory=dict)
+    issued_s: dict[float, float] = field(default_factory=dict)
+    accepted_s: dict[float, float] = field(default_factory=dict)
+    reverted_s: float = -math.inf
     in_force_kw: float | None = None
 
     def frame(self, parts):
@@ -57,6 +62,7 @@ class World:
         self.marks.append(Mark(message.epoch, sequence))
         if isinstance(outcome, Accepted):
             self.in_force_kw = value_kw
+            self.issued_s[value_kw], self.accepted_s[value_kw] = issued_s, self.now_s
         assert self.in_force_kw is not None
         self.valid_until_s[self.in_force_kw] = self.now_s + valid_s
 
@@ -79,6 +85,7 @@ class World:
         """A value other than the reversion value is told only while its frame's lease, and the lag, run."""
         if power_kw != BATTERY.reversion_kw:
             assert self.now_s < self.valid_until_s[power_kw] + BATTERY.lag_s
+            assert self.issued_s[power_kw] > self.reverted_s
 
     def check_device(self):
         """The device obeys a value no longer than both leases together allow (R1)."""
@@ -88,8 +95,13 @@ class World:
 
     def crash(self):
         """The process restarts with what was on disk: the high-water mark, nothing else."""
-        self.state = rules.start({"battery": BATTERY}, self.state.high_water, in_failsafe=False)
+        latched_s = self.now_s if rules.is_latched(self.state) else -math.inf
+        self.state = rules.start({"battery": BATTERY}, self.state.high_water, in_failsafe=False, reverted_s=latched_s)
         self.in_force_kw = None
+
+    def revert(self):
+        self.state, _ = rules.revert(self.state, self.now_s)
+        self.reverted_s, self.in_force_kw = self.now_s, None
 
 
 def play(world: World, event) -> None:
@@ -100,13 +112,15 @@ def play(world: World, event) -> None:
             world.frame(parts)
         case ("crash",):
             world.crash()
+        case ("revert",):
+            world.revert()
         case ("link", is_up):
             world.link_up = is_up
 
 
 @settings(max_examples=300, deadline=None)
 @given(HISTORIES)
-def test_R8_R9_nothing_older_than_what_was_accepted_or_than_its_lease_is_ever_applied(events):  # noqa: N802
+def test_R8_R9_R17_nothing_older_than_what_was_accepted_than_its_lease_or_than_a_revert_is_ever_applied(events):  # noqa: N802
     world = World()
     for event in events:
         play(world, event)

@@ -19,9 +19,10 @@ from connectors.dispatch.simulator_driver import SimulatorDriver
 from connectors.simulator.device_server import DevicePanel, DeviceServer
 from infra.metrics import DispatchMetrics
 from streams.codec import Rejected, decode_result, encode
+from streams.guard_messages import Revert, RevertBy
 from streams.messages import Outcome, Refusal, SetpointFrame, SetpointResult
 from streams.signature import read_keyring
-from streams.topics import SETPOINT, SETPOINT_RESULT, dead_letter, key_of
+from streams.topics import REVERT, SETPOINT, SETPOINT_RESULT, dead_letter, key_of
 from tests.connectors.dispatch.lease_tables import RULES, full, renewal, wall_us
 
 KEY = key_of("park", "ring")
@@ -71,6 +72,16 @@ class Bench:
         at_s, at_us = self.clock_s, self.now_us()
         self.inbox.put_frame(
             Received(key=key, payload=payload, partition=0, offset=5, at_s=at_s, at_us=at_us, headers=headers)
+        )
+        self.loop.turn()
+
+    def revert(self, *, key: bytes = KEY, grid_loop: str = "ring", headers=()):
+        payload = encode(Revert(grid_loop=grid_loop, at_us=0, by=RevertBy.WATCHDOG, who="w-1", why="silent for 8.0 s"))
+        at_s, at_us = self.clock_s, self.now_us()
+        self.inbox.put_revert(
+            Received(
+                key=key, payload=payload, partition=0, offset=5, at_s=at_s, at_us=at_us, headers=headers, topic=REVERT
+            )
         )
         self.loop.turn()
 
@@ -159,6 +170,46 @@ def test_with_keys_a_frame_without_the_right_signature_goes_to_the_dead_letters_
     assert (reasons, bench.panel.obeyed_kw()[0][2]) == ([b"unsigned", b"bad_signature"], 0)
     bench.receive(payload, headers=ours)
     assert bench.devices_have([-10, 0, 20])
+
+
+def test_R17_a_revert_is_obeyed_whoever_writes_and_answered_with_who_and_why(bench):  # noqa: N802
+    bench.receive(full(1, 0, epoch=9, pv=-40))
+    bench.answers(1)
+    bench.clock_s = 1
+    bench.revert()
+    answer = bench.answers(2)[1]
+    assert (answer.outcome, answer.ids) == (Outcome.REVERTED, ["battery", "charger", "pv"])
+    assert answer.detail == "watchdog w-1: silent for 8.0 s"
+    assert bench.devices_have([-10, 0, 0])
+    assert bench.marks.read().latched == {"ring"}
+
+
+def test_R17_a_revert_and_an_older_setpoint_that_come_together_leave_the_devices_reverted(bench):  # noqa: N802
+    bench.receive(full(1, 0, pv=-40))
+    bench.answers(1)
+    bench.clock_s = 1
+    late = encode(full(2, 0.9, pv=-50))
+    bench.inbox.put_frame(Received(key=KEY, payload=late, partition=0, offset=6, at_s=1, at_us=bench.now_us()))
+    bench.revert()
+    assert bench.answers(3)[2].refusal == Refusal.BEFORE_REVERT
+    assert bench.devices_have([-10, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("words", "letters"),
+    [
+        ({"key": key_of("another-park", "ring")}, []),
+        ({"grid_loop": "another"}, [b"wrong_shape"]),
+        ({"headers": THEIRS.sign(topic=REVERT.name, key=KEY, payload=b"another")}, [b"bad_signature"]),
+    ],
+    ids=["another park's", "names another grid loop", "forged"],
+)
+def test_a_revert_that_is_not_ours_moves_nothing(bench, words, letters):
+    bench.loop.keyring = read_keyring("ours:" + 32 * "22" if "headers" in words else "")
+    bench.revert(**words)
+    assert [dict(letter.headers)["reason"] for letter in bench.published] == letters
+    assert all(letter.topic == dead_letter(REVERT).name for letter in bench.published)
+    assert bench.loop.states["ring"].failsafe == frozenset()
 
 
 def test_R3_the_end_of_a_lease_is_told_to_the_devices_and_answered(bench):  # noqa: N802 - rules are numbered so
