@@ -4,25 +4,34 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from connectors.simulation.closed_loop import SECOND_US, ClosedLoop
+from connectors.simulation.faults import Fault, FaultKind, Faults
 from connectors.simulator.building import build_park
 from connectors.simulator.scenarios import scenario_named
-from connectors.simulator.telemetry import frame_of, gateways
 from hub.folder import read_hub
 from hub.model import STATION
 from hub.profiles import read_profiles
-from streams.grid_loop import GridLoop
-from streams.messages import Epoch
-from streams.station import Station
 
 DE_KOUMEN = Path(__file__).parents[2] / "infra/hubs/de-koumen"
 QUARTER_START_US = 1_990_000 * 900_000_000
-SECOND_US = 1_000_000
-EPOCH = Epoch(1, 1, 1)
+FOREVER_US = 2**62
 
 
 @cache
 def de_koumen():
     return read_hub(DE_KOUMEN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lagging(Faults):
+    """The boundary's readings arrive so many seconds late."""
+
+    lag: int
+
+    def arrivals_us(self, gateways, at_us):
+        arrivals_us = Faults.arrivals_us(self, gateways, at_us)
+        lags_us = [self.lag * SECOND_US if name == STATION else 0 for name in gateways]
+        return [None if at is None else at + lag_us for at, lag_us in zip(arrivals_us, lags_us, strict=True)]
 
 
 @dataclass
@@ -36,61 +45,51 @@ class Park:
     deaf: frozenset = frozenset()
     dead: tuple = ()
     power_kw: list = field(default_factory=list)
-    cycles: dict = field(default_factory=dict)
     log: list = field(default_factory=list)
     """What the gateways sent: the grid loop's name and the frame."""
     lent: list = field(default_factory=list)
 
     def __post_init__(self):
         hub = de_koumen()
-        self.now_us = QUARTER_START_US + self.into_quarter_s * SECOND_US
         self.plant = build_park(
-            hub, read_profiles(DE_KOUMEN, hub), scenario=scenario_named(self.scenario), began_us=self.now_us
+            hub,
+            read_profiles(DE_KOUMEN, hub),
+            scenario=scenario_named(self.scenario),
+            began_us=QUARTER_START_US + self.into_quarter_s * SECOND_US,
         )
-        self.state = self.plant.start()
-        self.gateways = gateways(hub, self.plant)
-        self.loops = {loop.id: GridLoop(hub, loop.id) for loop in hub.grid_loops}
-        self.station = Station(hub)
-        for controller in (*self.loops.values(), self.station):
-            controller.begin(EPOCH)
-        self.obeyed_kw = self.plant.reversion_kw.copy()
-        self.at = {asset.id: place for place, asset in enumerate(self.plant.assets)}
+        self.closed = ClosedLoop(hub, self.plant, faults=Faults())
+        self.loops, self.station = self.closed.loops, self.closed.station
+        self.obeyed_kw = self.plant.reversion_kw
+        self.at = self.closed.devices.index
         self.park_at = self.plant.network.node_ids.index("park")
-        self.boundary = []
+
+    @property
+    def now_us(self):
+        return self.closed.now_us
+
+    @property
+    def state(self):
+        return self.closed.state
+
+    @property
+    def cycles(self):
+        return self.closed.cycles
+
+    @property
+    def clearing(self):
+        return self.closed.clearing
 
     def kind_kw(self, places):
         return self.state.asset_w[places].sum() / 1000
 
     def turn(self, seconds=1):
+        broken = [Fault(FaultKind.GATEWAY_SILENT, name, 0, FOREVER_US) for name in sorted(self.deaf)]
+        broken += [Fault(FaultKind.DEVICE_IGNORES, self.plant.assets[at].id, 0, FOREVER_US) for at in self.dead]
+        self.closed.faults = Lagging(faults=tuple(broken), lag=self.lag)
         for _ in range(seconds):
-            self._hear()
-            self._tick()
-            self.obeyed_kw[list(self.dead)] = 0.0
             self.power_kw.append(self.state.node_w[self.park_at] / 1000)
-            self.now_us += SECOND_US
-            self.state = self.plant.step(self.state, self.obeyed_kw, at_us=self.now_us)
+            second = self.closed.turn()
+            self.obeyed_kw = second.obeyed_kw
+            self.log += [(heard.grid_loop, heard.frame) for heard in second.heard]
+            self.lent += self.clearing.budgets
         return self
-
-    def _hear(self):
-        for gateway in self.gateways:
-            frame = frame_of(gateway, self.plant, self.state, sequence=1, sent_at_us=self.now_us)
-            controller = self.loops.get(gateway.grid_loop, self.station)
-            if gateway.grid_loop == STATION:
-                self.boundary.append(frame)
-                frame = self.boundary[max(len(self.boundary) - 1 - self.lag, 0)]
-            if gateway.grid_loop not in self.deaf:
-                assert controller.fold(frame, received_at_us=self.now_us) == ()
-                self.log.append((gateway.grid_loop, frame))
-
-    def _tick(self):
-        now_us, tick = self.now_us + 100_000, self.now_us // SECOND_US
-        for loop in self.loops.values():
-            self.station.receive_offer(loop.offer(tick=tick, now_us=now_us))
-        self.clearing = self.station.clear(tick=tick, now_us=now_us)
-        self.lent += self.clearing.budgets
-        for budget in self.clearing.budgets:
-            self.loops[budget.grid_loop].receive_budget(budget, now_us=now_us)
-        for name, loop in self.loops.items():
-            self.cycles[name] = cycle = loop.balance(tick=tick, now_us=now_us)
-            for asset, power_kw in zip(cycle.setpoints.ids, cycle.setpoints.power_kw, strict=True):
-                self.obeyed_kw[self.at[asset]] = power_kw
