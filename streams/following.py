@@ -36,6 +36,9 @@ class Following:
     seen_kw: Floats = field(init=False)
     seen_us: NDArray[np.int64] = field(init=False)
     idle_readings: NDArray[np.int64] = field(init=False)
+    _ceiling: NDArray[np.bool_] = field(init=False)
+    """Assets that may stay below what they are told; `_floor`: above."""
+    _floor: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         n_assets = len(self.plant.assets)
@@ -43,6 +46,8 @@ class Following:
         self.seen_kw = np.full(n_assets, np.nan)
         self.seen_us = np.full(n_assets, NEVER, np.int64)
         self.idle_readings = np.zeros(n_assets, np.int64)
+        self._ceiling = np.array([bound is Bound.AT_MOST for bound in self.plant.asset_bound], np.bool_)
+        self._floor = np.array([bound is Bound.AT_LEAST for bound in self.plant.asset_bound], np.bool_)
 
     @property
     def idle(self) -> NDArray[np.bool_]:
@@ -65,6 +70,4 @@ class Following:
     def _gap_kw(self, power_kw: Floats) -> Floats:
         """How far the power is from what the setpoint asks, signed towards it; 0 on the side that is allowed."""
         gap_kw = self.told_kw - power_kw
-        ceiling = np.array([bound == Bound.AT_MOST for bound in self.plant.asset_bound])
-        floor = np.array([bound == Bound.AT_LEAST for bound in self.plant.asset_bound])
-        return np.where(ceiling, np.minimum(gap_kw, 0.0), np.where(floor, np.maximum(gap_kw, 0.0), gap_kw))
+        return np.where(self._ceiling, np.minimum(gap_kw, 0.0), np.where(self._floor, np.maximum(gap_kw, 0.0), gap_kw))

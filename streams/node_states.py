@@ -40,9 +40,8 @@ def node_states(
     so_far_kw = np.where(np.isnan(mean_kw), flow_kw, mean_kw)
     projected_kw = (so_far_kw * passed_s + flow_kw * left_s) / QUARTER_S
     limit_kw = np.full((len(node_ids), 2), np.inf)
-    for b, bound_kw in zip(bounds, bounds_kw, strict=True):
-        side = 0 if b.imports else 1
-        limit_kw[b.node, side] = min(limit_kw[b.node, side], bound_kw)
+    at = ([b.node for b in bounds], [0 if b.imports else 1 for b in bounds])
+    np.minimum.at(limit_kw, at, bounds_kw)
     return NodeStates(
         ids=list(node_ids),
         power_kw=_column((power.low_kw + power.high_kw) / 2),
@@ -62,4 +61,7 @@ def node_states(
 
 def _column(values: Floats) -> list[float | None]:
     """Rounded to a watt; None where unknown or unlimited."""
-    return [round(value, 3) + 0.0 if np.isfinite(value) else None for value in values.tolist()]
+    known = np.isfinite(values).tolist()
+    return [
+        value if is_known else None for value, is_known in zip((values.round(3) + 0.0).tolist(), known, strict=True)
+    ]

@@ -35,27 +35,33 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
     that follows the sun would clip each brightening for a tick. An asset that does not follow is asked on, but not
     against what the limits have come to ask for: then it is told to stay as it is, which it does, and counts again.
     """
-    price = answer.price
+    price, rounded_kw = answer.price, _rounded_kw(plant, answer)
     against = (told_kw - boxes.target_kw) * price < 0
-    rounded_kw = _rounded_kw(plant, answer)
-    binding = binding_nodes(plant, answer.node_price, budget_binds=budget_binds)
-    rows: list[tuple[float, str, str]] = []
-    for i, asset in enumerate(plant.assets):
-        power_kw = float(rounded_kw[i])
-        if not boxes.closed[i]:
-            rows.append((asset.reversion_kw, Reason.FALLBACK, ""))
-        elif boxes.idle[i] and not against[i]:
-            rows.append((float(told_kw[i]), Reason.NOT_FOLLOWING, ""))
-        elif asset.kind is AssetKind.PV and price[i] <= 0.0:
-            rows.append((asset.min_kw, Reason.TARGET, ""))
-        elif price[i] != 0.0:
-            reason = Reason.IMPORT_LIMIT if price[i] < 0 else Reason.EXPORT_LIMIT
-            rows.append((power_kw, reason, binding[int(plant.topology.asset_node[i])]))
-        else:
-            reason = Reason.DEVICE_RANGE if boxes.max_kw[i] <= boxes.min_kw[i] else Reason.TARGET
-            rows.append((power_kw, reason, ""))
-    values, reasons, nodes = zip(*rows, strict=True) if rows else ((), (), ())
-    return Decision(tuple(round(value, 2) + 0.0 for value in values), reasons, nodes)
+    is_pv = np.array([asset.kind is AssetKind.PV for asset in plant.assets], np.bool_)
+    reasons, holds, powers_kw = zip(
+        (Reason.FALLBACK, ~boxes.closed, plant.devices.reversion_kw),
+        (Reason.NOT_FOLLOWING, boxes.idle & ~against, told_kw),
+        (Reason.TARGET, is_pv & (price <= 0.0), plant.devices.min_kw),
+        (Reason.IMPORT_LIMIT, price < 0.0, rounded_kw),
+        (Reason.EXPORT_LIMIT, price > 0.0, rounded_kw),
+        (Reason.DEVICE_RANGE, boxes.max_kw <= boxes.min_kw, rounded_kw),
+        (Reason.TARGET, np.ones_like(is_pv), rounded_kw),
+        strict=True,
+    )
+    first = np.argmax(holds, axis=0)  # [n_assets] of the cases above
+    reason = [reasons[case] for case in first.tolist()]
+    nodes = binding_nodes(plant, answer.node_price, budget_binds=budget_binds)
+    return Decision(
+        power_kw=tuple((np.choose(first, powers_kw).round(2) + 0.0).tolist()),
+        reason=tuple(reason),
+        binding=tuple(
+            nodes[node] if why in _BY_LIMIT else ""
+            for why, node in zip(reason, plant.topology.asset_node.tolist(), strict=True)
+        ),
+    )
+
+
+_BY_LIMIT: Final = frozenset({Reason.IMPORT_LIMIT, Reason.EXPORT_LIMIT})
 
 
 def _rounded_kw(plant: Plant, answer: Answer) -> Floats:
