@@ -62,6 +62,9 @@ CHANNELS: Final = (
     Channel(
         topics.LIMIT, limit_messages.LimitEntry, "`<hub>/<node>#<limit id>`", ("operator",), ("worker", "operator")
     ),
+    Channel(
+        topics.LIMIT, limit_messages.LimitEntry, "`<hub>/<node>#<limit id>`", ("operator",), ("worker", "operator")
+    ),
     Channel(topics.CONDITION, guard_messages.Condition, "`<hub>/<condition id>`", ("watchdog",), ()),
     *(
         Channel(topics.dead_letter(source), None, f"as in `{source.name}`", (writer,), ())

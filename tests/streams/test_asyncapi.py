@@ -6,12 +6,20 @@ import msgspec
 import pytest
 import yaml
 
-from streams import messages
+from streams import limit_messages, messages
 from streams.topics import TOPICS
 from tests.streams.asyncapi import CHANNELS, MODULES, PAGE, as_yaml, document
 
 PUBLISHED = yaml.safe_load(PAGE.read_text(encoding="utf-8"))
-NESTED = {messages.Epoch, messages.Curve, messages.NodeStates, messages.Violation}
+NESTED = {
+    messages.Epoch,
+    messages.Curve,
+    messages.NodeStates,
+    messages.Violation,
+    limit_messages.LimitBlock,
+    limit_messages.LimitTerms,
+    limit_messages.LimitProposal,
+}
 
 
 def test_the_page_is_what_the_code_writes_now():
