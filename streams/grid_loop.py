@@ -48,6 +48,8 @@ class GridLoop:
         self._following = Following(self.plant)
         self._solver = Solver(self.plant.topology)
         self._state = State.of(self.plant.topology)
+        self._bound_node = np.array([bounds.node for bounds in self.plant.bounds], np.int64)
+        self._imports = np.array([bounds.imports for bounds in self.plant.bounds], np.bool_)
         self._writer = SetpointWriter(self.plant, valid_for_ms=round(hub.timing.setpoint_valid_s * 1000))
         self.missed_ticks = 0
         self._epoch: Epoch | None = None
@@ -137,11 +139,10 @@ class GridLoop:
     def _prepare(self, known: Estimate, room: Boxes, *, bounds_kw: Floats) -> State:
         state = self._state
         most_kw = known.uncontrolled.high_kw + self.plant.sum_up(self.plant.per_connection(room.unseen_kw))
-        for bounds, at, bound_kw in zip(self.plant.bounds, self.plant.bounds_at, bounds_kw, strict=True):
-            loads_kw = most_kw if bounds.imports else known.uncontrolled.low_kw
-            state.uncontrolled_kw[at] = loads_kw[bounds.node]
-            state.upper_kw[at] = bound_kw if bounds.imports else np.inf
-            state.lower_kw[at] = -np.inf if bounds.imports else 0.0 - bound_kw
+        at, node, imports = self.plant.bounds_at, self._bound_node, self._imports
+        state.uncontrolled_kw[at] = np.where(imports, most_kw[node], known.uncontrolled.low_kw[node])
+        state.upper_kw[at] = np.where(imports, bounds_kw, np.inf)
+        state.lower_kw[at] = np.where(imports, -np.inf, 0.0 - bounds_kw)
         state.min_kw[:], state.max_kw[:], state.target_kw[:] = room.min_kw, room.max_kw, room.target_kw
         return state
 
