@@ -6,6 +6,8 @@ topics takes `kafka.bootstrap` and invents topic names that no other test uses.
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from infra.services import (
 )
 from infra.services.timescale import timescaledb_programs
 
+DE_KOUMEN = Path(__file__).parents[1] / "infra/hubs/de-koumen"
 NOT_TESTED = pytest.StashKey[dict[str, ServiceError]]()
 EXIT_STATUS = pytest.StashKey[int]()
 
@@ -39,6 +42,15 @@ def services_folder() -> Iterator[Path]:
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled kernel for child processes: compiling takes longer than any wait of a test should allow for."""
+    folder = tmp_path_factory.mktemp("kernel")
+    command = [sys.executable, "-m", "lusbalans", "warm-up", "--hub", str(DE_KOUMEN)]
+    subprocess.run(command, env=os.environ | {"NUMBA_CACHE_DIR": str(folder)}, check=True, timeout=600)
+    return folder
 
 
 @pytest.fixture(scope="session")

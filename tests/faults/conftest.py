@@ -1,8 +1,5 @@
 """One broker for the fault tests, which may kill it; a park under a new id for each test."""
 
-import os
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
@@ -12,16 +9,7 @@ from connectors.store.migrations import migrate
 from connectors.topic_admin import ensure_topics
 from hub.folder import read_hub
 from infra.services import embedded_database, embedded_kafka
-from tests.faults.park import DE_KOUMEN, Database, Gateway, Listener, Roles, copy_hub
-
-
-@pytest.fixture(scope="session")
-def kernel_cache(tmp_path_factory):
-    """The compiled kernel: on a busy machine that takes longer than any wait of these tests should allow for."""
-    folder = tmp_path_factory.mktemp("kernel")
-    command = [sys.executable, "-m", "lusbalans", "warm-up", "--hub", str(DE_KOUMEN)]
-    subprocess.run(command, env=os.environ | {"NUMBA_CACHE_DIR": str(folder)}, check=True, timeout=600)
-    return folder
+from tests.faults.park import Database, Gateway, Listener, Roles, copy_hub
 
 
 @pytest.fixture(scope="session")
