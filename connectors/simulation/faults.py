@@ -14,12 +14,12 @@ Pure. All chance comes from the seed and the instant, so that a run repeats.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 import numpy as np
 
+from connectors.simulation.instants import instant_us
 from hub.model import STATION, Hub
 from hub.rows import unknown_name
 from hub.tree import build_tree
@@ -81,21 +81,6 @@ def parse_fault(text: str, hub: Hub) -> Fault:
         raise FaultError(f"fault {text!r}: {'; '.join(unknown_name(target, targets))}")
     lasts_us = int(lasts[1]) * _SECONDS[lasts[2]] * 1_000_000
     return Fault(FaultKind(name), target, begins_us, begins_us + lasts_us)
-
-
-def instant_us(text: str) -> int | None:
-    """Microseconds UTC of an ISO 8601 instant; None where it is none, or does not say its zone.
-
-    >>> instant_us("1970-01-01T01:00:00.5+01:00"), instant_us("1970-01-01T00:00"), instant_us("noon")
-    (500000, None, None)
-    """
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if instant.tzinfo is None:
-        return None
-    return (instant - datetime.fromisoformat("1970-01-01T00:00Z")) // timedelta(microseconds=1)
 
 
 def _targets(hub: Hub, kind: FaultKind) -> list[str]:
