@@ -3,6 +3,7 @@
 The worker calls it with messages and the time; the simulation does the same in virtual time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from balancer.kernel import Answer, Solver, State
 from balancer.violations import find_violations
-from hub.model import Hub
+from hub.model import Hub, NodeLimit
 from streams.boxes import Boxes, boxes
 from streams.budgets import Held, Interval
 from streams.codec import Rejected
@@ -46,13 +47,23 @@ class GridLoop:
         self._points = PointState(self.plant.points)
         self._memory = LoadMemory.empty(len(self.plant.connections))
         self._following = Following(self.plant)
+        self._lay_out()
+        self._writer = SetpointWriter(self.plant, valid_for_ms=round(hub.timing.setpoint_valid_s * 1000))
+        self.missed_ticks = 0
+        self._epoch: Epoch | None = None
+
+    def _lay_out(self) -> None:
+        """Make room for what the kernel needs of the plant's limits."""
         self._solver = Solver(self.plant.topology)
         self._state = State.of(self.plant.topology)
         self._bound_node = np.array([bounds.node for bounds in self.plant.bounds], np.int64)
         self._imports = np.array([bounds.imports for bounds in self.plant.bounds], np.bool_)
-        self._writer = SetpointWriter(self.plant, valid_for_ms=round(hub.timing.setpoint_valid_s * 1000))
-        self.missed_ticks = 0
-        self._epoch: Epoch | None = None
+
+    def take_limits(self, limits: Sequence[NodeLimit]) -> None:
+        """Obey these limits of the park from the next offer on, instead of those before."""
+        known, self.plant = self.plant, self.plant.with_limits(limits)
+        if self.plant.topology is not known.topology:
+            self._lay_out()
 
     @property
     def epoch(self) -> Epoch:

@@ -227,6 +227,9 @@ class NodeStates(msgspec.Struct, frozen=True, kw_only=True):
     binding: list[str]
     """`import` or `export` where the node's limit moves assets below it, else empty."""
     fresh: list[bool]
+    limit_import_layer: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Whose the effective limit is: a layer, `budget`, or empty where there is no limit. Newer writers only."""
+    limit_export_layer: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,12 @@
 """What a tick tells the world about each limited node: power, limits, headroom, quarter so far and projected."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from balancer.model import Layer
 from balancer.quarter_law import QUARTER_S
 from streams.estimate import Span
 from streams.limits import seconds_left
@@ -42,6 +44,7 @@ def node_states(
     limit_kw = np.full((len(node_ids), 2), np.inf)
     at = ([b.node for b in bounds], [0 if b.imports else 1 for b in bounds])
     np.minimum.at(limit_kw, at, bounds_kw)
+    layers = _binding_layers(bounds, bounds_kw, limit_kw)
     return NodeStates(
         ids=list(node_ids),
         power_kw=_column((power.low_kw + power.high_kw) / 2),
@@ -56,7 +59,24 @@ def node_states(
         coverage_ratio=_column(covered_s[:, 0] / passed_s if passed_s > 0 else np.ones(len(node_ids))),
         binding=list(binding),
         fresh=fresh.tolist(),
+        limit_import_layer=layers[0],
+        limit_export_layer=layers[1],
     )
+
+
+_BUDGET: Final = len(Layer)
+_LAYER_NAMES: Final = (*(layer.name.lower() for layer in Layer), "budget", "")
+
+
+def _binding_layers(bounds: Sequence[Bounds], bounds_kw: Floats, limit_kw: Floats) -> tuple[list[str], list[str]]:
+    """[n_nodes] for import and for export: the layer of the tightest bound; among equals the highest."""
+    node, side = [b.node for b in bounds], [0 if b.imports else 1 for b in bounds]
+    rank = np.array([_BUDGET if b.budget else b.layer for b in bounds], np.int64)
+    is_tightest = np.isfinite(bounds_kw) & (bounds_kw <= limit_kw[node, side])
+    found = np.full(limit_kw.shape, len(_LAYER_NAMES) - 1)
+    np.minimum.at(found, (node, side), np.where(is_tightest, rank, len(_LAYER_NAMES) - 1))
+    names = [[_LAYER_NAMES[layer] for layer in found[:, direction].tolist()] for direction in (0, 1)]
+    return names[0], names[1]
 
 
 def _column(values: Floats) -> list[float | None]:

@@ -5,7 +5,7 @@ changes; what is measured lives in `streams.fold`, what follows from it in `stre
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -49,6 +49,11 @@ class Bounds:
     quarter_kw: float
     budget: bool = False
     """Stands for the hub agent's budget; its bound comes with each budget."""
+
+    @property
+    def place(self) -> tuple[int, Layer, bool]:
+        """Node, layer and direction: one entry each, budgets apart."""
+        return self.node, self.layer, self.imports
 
 
 _BOUND: Final = {AssetKind.PV: Bound.AT_LEAST, AssetKind.BATTERY: Bound.EXACT}
@@ -121,6 +126,29 @@ class Plant:
         """[n_connections] Sum over the assets behind each connection."""
         sums: Floats = np.bincount(self.asset_connection, per_asset, len(self.connections)).astype(np.float64)
         return sums
+
+    def with_limits(self, limits: Sequence[NodeLimit]) -> "Plant":
+        """The same loop under other limits; those of nodes elsewhere are left out.
+
+        The kernel's tree is laid out anew only where a node gets a limit in a layer and direction that it never had
+        before; a place that was once used is kept without a bound.
+        """
+        index = {node: at for at, node in enumerate(self.node_ids)}
+        found = {b.place: b for b in lay_out_bounds([limit for limit in limits if limit.node in index], index)}
+        kept = tuple(b if b.budget else found.pop(b.place, _without_bound(b)) for b in self.bounds)
+        if not found:
+            return replace(self, bounds=kept)
+        bounds = (*kept, *found.values())
+        nodes = [
+            KernelNode(node, None if above < 0 else self.node_ids[above])
+            for node, above in zip(self.node_ids, self.parent.tolist(), strict=True)
+        ]
+        topology, bounds_at = compile_bounds(nodes, self.topology.assets, bounds)
+        return replace(self, bounds=bounds, bounds_at=bounds_at, topology=topology)
+
+
+def _without_bound(bounds: Bounds) -> Bounds:
+    return replace(bounds, instant_kw=np.inf, quarter_kw=np.inf)
 
 
 def build_plant(hub: Hub, grid_loop: str) -> Plant:

@@ -5,14 +5,14 @@ obeying; without a boundary meter nobody gets a budget and the loops go to their
 before all loops have offered together once: what the boundary carries beside them is not known until then (R13).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from balancer.model import Asset, Node
-from hub.model import GROUP, PARK, STATION, Hub
+from hub.model import GROUP, PARK, STATION, Hub, NodeLimit
 from streams.budgets import Exposure, Interval, Lent, grant, is_sound
 from streams.codec import Rejected
 from streams.columns import BadReading, Points, check_columns
@@ -47,21 +47,25 @@ class Station:
         self._lent = {loop: Lent(share) for loop, share in self._shares.items()}
         most_kw = ABSURD_FACTOR * sum(connection.capacity_kva for connection in hub.connections)
         self._points = PointState(Points(NODES, np.full(len(NODES), most_kw)))
-        bounds = lay_out_bounds(
-            [limit for limit in hub.limits if limit.node in NODES], {node: at for at, node in enumerate(NODES)}
-        )
-        topology, bounds_at = compile_bounds(
-            [Node(PARK, None), Node(GROUP, PARK)],
-            [Asset(loop, GROUP, min_kw=0.0, max_kw=0.0) for loop in self._lent],
-            bounds,
-        )
-        self._upper = Upper(topology=topology, bounds=bounds, bounds_at=bounds_at)
+        self.take_limits(hub.limits)
         self._part = _parts(self._shares)
         self._offers: dict[str, Offer] = {}
         self._residual = Residual()
         self._number = 0
         self._epoch: Epoch | None = None
         self.missed_ticks = 0
+
+    def take_limits(self, limits: Sequence[NodeLimit]) -> None:
+        """Obey these limits of the park from the next clearing on, instead of those before."""
+        bounds = lay_out_bounds(
+            [limit for limit in limits if limit.node in NODES], {node: at for at, node in enumerate(NODES)}
+        )
+        topology, bounds_at = compile_bounds(
+            [Node(PARK, None), Node(GROUP, PARK)],
+            [Asset(loop, GROUP, min_kw=0.0, max_kw=0.0) for loop in self._lent],
+            bounds,
+        )
+        self._upper: Upper = Upper(topology=topology, bounds=bounds, bounds_at=bounds_at)
 
     @property
     def epoch(self) -> Epoch:
