@@ -11,29 +11,30 @@ from typing import Final
 import click
 import structlog
 
-from hub.model import Hub
 from infra.logs import configure_logs
 from infra.settings import Settings
 from lusbalans.balance import use_kernel_cache
 from lusbalans.failure import BAD_INPUT, FAILED, CommandFailedError
-from lusbalans.surroundings import want_hub, want_settings
+from lusbalans.surroundings import want_hub, want_parks, want_settings
 from streams.signature import KeyringError, read_keyring
 
 _log = structlog.get_logger()
 
 
-def run_worker(settings: Settings, hub: Hub) -> None:
-    """Balance grid loops. Faust minds the signals itself."""
+def run_worker(settings: Settings) -> None:
+    """Balance grid loops, of one park or of a folder of parks. Faust minds the signals itself."""
+    group, hubs = want_parks(settings.hub_dir)
     from streams.worker import WorkerFailedError, run
 
     try:
-        run(settings, hub)
+        run(settings, hubs, group=group)
     except WorkerFailedError as error:
         raise CommandFailedError(str(error)) from error
 
 
-def run_dispatch(settings: Settings, hub: Hub) -> None:
+def run_dispatch(settings: Settings) -> None:
     """Tell devices their setpoints, and keep the leases."""
+    hub = want_hub(settings.hub_dir)
     from connectors.dispatch.marks import MarksError
     from connectors.dispatch.role import DispatchError, run
 
@@ -43,8 +44,9 @@ def run_dispatch(settings: Settings, hub: Hub) -> None:
         raise CommandFailedError(str(error)) from error
 
 
-def run_recorder(settings: Settings, hub: Hub) -> None:
+def run_recorder(settings: Settings) -> None:
     """Store what passes on Kafka."""
+    hub = want_hub(settings.hub_dir)
     from connectors.recorder import RecorderProgress, StoreNotReadyError, run
     from connectors.recorder_health import health_of
     from infra.health import serve_http
@@ -64,8 +66,9 @@ def run_recorder(settings: Settings, hub: Hub) -> None:
             raise CommandFailedError(str(error)) from error
 
 
-def run_simulator(settings: Settings, hub: Hub) -> None:
+def run_simulator(settings: Settings) -> None:
     """Be the park: devices, meters and gateways."""
+    hub = want_hub(settings.hub_dir)
     from connectors.simulator.role import run
     from connectors.simulator.scenarios import ScenarioError
     from hub.profiles import ProfileError
@@ -76,7 +79,7 @@ def run_simulator(settings: Settings, hub: Hub) -> None:
         raise CommandFailedError(str(error), BAD_INPUT) from error
 
 
-ROLES: Final[Mapping[str, Callable[[Settings, Hub], None]]] = {
+ROLES: Final[Mapping[str, Callable[[Settings], None]]] = {
     "worker": run_worker,
     "dispatch": run_dispatch,
     "recorder": run_recorder,
@@ -102,7 +105,7 @@ def run(role: str, hub_dir: str | None, data_dir: str | None, http_port: int | N
     """Run one role of a park until SIGTERM or SIGINT.
 
     \b
-    worker     balances grid loops: telemetry in, setpoints out
+    worker     balances grid loops: telemetry in, setpoints out; of one hub, or of all hubs in a folder of hub folders
     dispatch   tells devices their setpoints and keeps the leases
     recorder   stores what passes in PostgreSQL or TimescaleDB
     simulator  stands in for a park: devices, meters, gateways
@@ -111,14 +114,13 @@ def run(role: str, hub_dir: str | None, data_dir: str | None, http_port: int | N
     LUSBALANS_HTTP_PORT a role serves /metrics, /healthz and /readyz. Logs go to stderr.
     """  # noqa: D301 (click's mark for a paragraph that is not to be wrapped)
     settings = want_settings(hub_dir=hub_dir, data_dir=data_dir, http_port=http_port)
-    hub = want_hub(settings.hub_dir)
     configure_logs(role=role, level=settings.log_level, as_json=settings.log_json)
     use_kernel_cache(settings.data_path / "numba")
     if role in SIGNING:
         _say_whether_signed(settings)
     try:
         settings.data_path.mkdir(parents=True, exist_ok=True)
-        ROLES[role](settings, hub)
+        ROLES[role](settings)
     except OSError as error:  # a port that is taken, a disk that is full: nothing of ours
         raise CommandFailedError(f"{role}: {error.strerror or error}{_named(error)}", FAILED) from error
 

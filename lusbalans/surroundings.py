@@ -37,3 +37,28 @@ def want_hub(folder: str) -> Hub:
         return read_hub(path)
     except HubErrors as error:
         raise CommandFailedError(str(error), BAD_INPUT) from error
+
+
+def want_parks(folder: str) -> tuple[str, tuple[Hub, ...]]:
+    """Read one hub folder, or a folder of hub folders; returns the consumer group of its workers, and the hubs.
+
+    The group is named after the hub, or after the folder of hubs: adding a park leaves it as it is.
+
+    Raises:
+        CommandFailedError: as `want_hub`, or two folders are the same hub.
+    """
+    path = Path(folder).expanduser().resolve() if folder else None
+    below = [] if path is None or not path.is_dir() or _is_hub(path) else sorted(filter(_is_hub, path.iterdir()))
+    if path is None or not below:
+        hub = want_hub(folder)
+        return f"lusbalans-{hub.id}", (hub,)
+    hubs = tuple(want_hub(str(each)) for each in below)
+    by_id = {hub.id: each.name for hub, each in zip(hubs, below, strict=True)}
+    for hub, each in zip(hubs, below, strict=True):
+        if by_id[hub.id] != each.name:
+            raise CommandFailedError(f"{path}: {each.name} and {by_id[hub.id]} are both the hub {hub.id}", BAD_INPUT)
+    return f"lusbalans-parks-{path.name}", hubs
+
+
+def _is_hub(folder: Path) -> bool:
+    return (folder / "hub.toml").is_file()

@@ -7,27 +7,21 @@ budget it then holds. Ticks are numbered by UTC, the same in all processes; one 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
-import structlog
-from aiokafka.errors import KafkaError
-
 from hub.model import STATION, Hub
-from hub.quarters import quarter_start_us
 from infra.settings import Settings
 from streams.codec import Rejected, decode_budget, decode_offer
 from streams.grid_loop import GridLoop
-from streams.messages import Budget, Claim, DeadLetterReason, Epoch, LoopState
+from streams.messages import Claim, DeadLetterReason, Epoch, LoopState
 from streams.outbox import Outbox
-from streams.partition import OwnedPartition, is_foreign
-from streams.replay import Record, log_ends, replay
+from streams.partition import OwnedPartition
+from streams.replay import Record
 from streams.reporting import Report
 from streams.signature import read_keyring
 from streams.station import Station
-from streams.topics import CLAIM, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, PARTITIONS, SETPOINT, TELEMETRY, Topic, key_of
-
-_log = structlog.get_logger()
+from streams.topics import CLAIM, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, SETPOINT, TELEMETRY, Topic, key_of
 
 CLEAR_AT_S: Final = 0.1
 """Into the tick: the hub agent waits no longer for offers."""
@@ -35,28 +29,12 @@ CLEAR_AT_S: Final = 0.1
 BALANCE_AT_S: Final = 0.2
 """Into the tick: a loop waits no longer for its budget."""
 
-LATE_FRAMES_S: Final = 5.0
-"""A rebuild begins this much earlier than the readings it needs, for frames that came late."""
-
-LEASES_BACK: Final = 3
-"""Budgets are read back this many leases: two that a loop may still be obeying, one for what the clocks differ."""
-
-RETRY_S: Final = 0.5
-
-SILENCE_S: Final = 15.0
-"""Without a delivery for this long the log itself is asked whether there was anything to deliver."""
-
-
-class DeliveryStoppedError(RuntimeError):
-    """The group's consumer delivers nothing though there is something: only a new process mends that."""
-
 
 class Conductor:
-    """One process's share of the park."""
+    """One process's share of one park."""
 
-    def __init__(self, settings: Settings, hub: Hub, *, name: str, fail: Callable[[BaseException], None]) -> None:
+    def __init__(self, settings: Settings, hub: Hub, *, name: str) -> None:
         self.name = name
-        self._fail = fail
         self._settings = settings
         self._hub = hub
         self._period_us = round(hub.timing.tick_s * 1e6)
@@ -64,7 +42,6 @@ class Conductor:
         keyring = read_keyring(settings.signing_keys)
         self.outbox = Outbox(settings.kafka_bootstrap, hub, on_dropped=self.report.count_dropped, keyring=keyring)
         self._partitions: dict[int, OwnedPartition] = {}
-        self._rebuild: asyncio.Task[None] | None = None
         self._tick = 0
         self._cleared = 0
         self._balanced: dict[str, int] = {}
@@ -72,54 +49,29 @@ class Conductor:
 
     # Who owns what
 
+    @property
+    def hub_id(self) -> str:
+        """Of the park it conducts."""
+        return self._hub.id
+
     def suspend(self) -> None:
-        """Partitions are being handed out anew: stop deciding, keep the state in case they come back."""
-        if self._rebuild is not None:
-            self._rebuild.cancel()
+        """Stop deciding, keep the state."""
         for partition in self._partitions.values():
             partition.active = False
         self.report.rebuilding = True
 
-    def resume(self, numbers: Iterable[int], *, generation: int) -> None:
-        """Take the partitions that are now ours; others are dropped with their state. Rebuilds outside the callback."""
-        self.suspend()
+    def take(self, numbers: Iterable[int], *, generation: int) -> None:
+        """Own these partitions from now on; the state of others is dropped."""
         kept = self._partitions
-        self._partitions = {n: kept.get(n) or OwnedPartition.of(self._hub, n) for n in sorted(numbers)}
+        self._partitions = {n: kept.get(n) or OwnedPartition.of(self._hub, n) for n in numbers}
         names = [name for partition in self._partitions.values() for name in partition.names.values()]
         self.report.assigned(names, incarnation=self._settings.incarnation, generation=generation)
-        self._rebuild = asyncio.create_task(self._take_over(list(self._partitions.values()), generation))
-        self._rebuild.add_done_callback(self._on_rebuilt)
 
-    def _on_rebuilt(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)
-
-    async def _take_over(self, partitions: list[OwnedPartition], generation: int) -> None:
-        """Claim, rebuild from the log, fold what arrived meanwhile, and begin to decide."""
-        began_s = time.monotonic()
-        while True:
-            try:
-                await self.outbox.start()
-                await self._claim_all(partitions, generation)
-                await self._read_back(partitions)
-                break
-            except KafkaError as error:
-                _log.warning("rebuild_failed", error=repr(error), again_in_s=RETRY_S)
-                await asyncio.sleep(RETRY_S)
-        for partition in partitions:
-            while partition.waiting:
-                await self._fold(partition, partition.waiting.popleft())
-            partition.active = True
-        self.report.rebuilding = False
-        rebuild_s = time.monotonic() - began_s
-        self.report.metrics.observe_rebuild(duration_s=rebuild_s)
-        _log.info(
-            "grid_loops_taken", grid_loops=self.report.owned, generation=generation, rebuild_s=round(rebuild_s, 3)
-        )
-
-    async def _claim_all(self, partitions: list[OwnedPartition], generation: int) -> None:
+    async def claim(self, generation: int) -> None:
+        """Say in the log whose the grid loops are now. Raises KafkaError when the broker does not take it."""
         incarnation = self._settings.incarnation
-        for partition in partitions:
+        await self.outbox.start()
+        for partition in list(self._partitions.values()):
             for key, controller in partition.controllers.items():
                 name = partition.names[key]
                 claim = Claim(
@@ -127,38 +79,43 @@ class Conductor:
                 )
                 controller.begin(Epoch(incarnation, generation, await self.outbox.claim(CLAIM, name, claim)))
 
-    async def _read_back(self, partitions: list[OwnedPartition]) -> None:
-        """Fold the telemetry of this quarter, and learn which budgets may still be obeyed."""
-        timing, mine = self._hub.timing, {partition.number: partition for partition in partitions}
-        early_us = round((2 * timing.meter_cadence_s + LATE_FRAMES_S) * 1e6)
-        while True:
-            for partition in partitions:
-                partition.overflowed = False
-            next_offsets = {n: p.next_offset for n, p in mine.items() if p.next_offset is not None}
-            since_us = quarter_start_us(now_us()) - early_us
-            async for record in self._replay(TELEMETRY, list(mine), since_us=since_us, next_offsets=next_offsets):
-                mine[record.partition].fold(record)
-            if not any(partition.overflowed for partition in partitions):
-                break
-        since_us = now_us() - round(LEASES_BACK * timing.budget_lease_s * 1e6)
-        numbers = list(range(PARTITIONS)) if any(p.station for p in partitions) else list(mine)
-        async for record in self._replay(LOOP_BUDGET, numbers, since_us=since_us):
-            budget = decode_budget(record.value)
-            if not isinstance(budget, Rejected) and record.key == key_of(self._hub.id, budget.grid_loop):
-                self._remember(budget)
+    @property
+    def has_station(self) -> bool:
+        """Whether the hub agent is here."""
+        return any(partition.station is not None for partition in self._partitions.values())
 
-    def _replay(
-        self, topic: Topic, numbers: list[int], *, since_us: int, next_offsets: dict[int, int] | None = None
-    ) -> AsyncIterator[Record]:
-        bootstrap = self._settings.kafka_bootstrap
-        return replay(bootstrap, topic, numbers, since_us=since_us, next_offsets=next_offsets)
+    @property
+    def overflowed(self) -> bool:
+        """Whether more frames arrived during the rebuild than may wait: it must be repeated."""
+        return any(partition.overflowed for partition in self._partitions.values())
 
-    def _remember(self, budget: Budget) -> None:
-        """Both ends of the lease count with what may have been told, by whomever."""
+    def expect_frames(self) -> None:
+        """A rebuild begins, or begins anew."""
+        for partition in self._partitions.values():
+            partition.overflowed = False
+
+    def fold_back(self, record: Record) -> None:
+        """Take a frame that is read back from the log."""
+        self._partitions[record.partition].fold(record)
+
+    def remember(self, record: Record) -> None:
+        """Take over a budget from the log: both ends of the lease count with what may have been told, by whomever."""
+        budget = decode_budget(record.value)
+        if isinstance(budget, Rejected) or record.key != key_of(self._hub.id, budget.grid_loop):
+            return
         for partition in self._partitions.values():
             for key, controller in partition.controllers.items():
-                if isinstance(controller, Station) or partition.names[key] == budget.grid_loop:
+                if isinstance(controller, Station) or key == record.key:
                     controller.remember_budget(budget)
+
+    async def begin(self, *, rebuild_s: float) -> None:
+        """Fold what arrived during the rebuild, and begin to decide."""
+        for partition in list(self._partitions.values()):
+            while partition.waiting:
+                await self._fold(partition, partition.waiting.popleft())
+            partition.active = True
+        self.report.rebuilding = False
+        self.report.metrics.observe_rebuild(duration_s=rebuild_s)
 
     # What arrives
 
@@ -191,8 +148,6 @@ class Conductor:
 
     async def on_offer(self, record: Record) -> None:
         """Take a loop's offer; the last one of a tick starts the clearing."""
-        if is_foreign(record.key, self._hub.id):
-            return
         partition = self._partitions.get(record.partition)
         offer = decode_offer(record.value)
         if isinstance(offer, Rejected):
@@ -204,8 +159,6 @@ class Conductor:
 
     async def on_budget(self, record: Record) -> None:
         """Take a budget; that of the present tick starts the loop's balancing."""
-        if is_foreign(record.key, self._hub.id):
-            return
         partition = self._partitions.get(record.partition)
         budget = decode_budget(record.value)
         if isinstance(budget, Rejected):
@@ -234,24 +187,6 @@ class Conductor:
             payload=record.value,
             headers=tuple((name, value.encode()) for name, value in headers.items()),
         )
-
-    async def watch_forever(self) -> None:
-        """Raise when telemetry lies in the log that is not delivered: consumers are known to die in silence."""
-        while True:
-            await asyncio.sleep(SILENCE_S)
-            owned = {n: p.next_offset for n, p in self._partitions.items() if p.active and p.next_offset is not None}
-            if not owned or not self._silent():
-                continue
-            try:
-                ends = await log_ends(self._settings.kafka_bootstrap, TELEMETRY, list(owned))
-            except KafkaError:
-                continue  # no broker, no verdict
-            if self._silent() and any(ends[number] > next_offset for number, next_offset in owned.items()):
-                raise DeliveryStoppedError(f"no telemetry delivered for {SILENCE_S:g} s, though the log has more")
-
-    def _silent(self) -> bool:
-        heard_s = self.report.last_event_s
-        return heard_s is not None and time.monotonic() - heard_s >= SILENCE_S
 
     # The tick
 

@@ -1,14 +1,17 @@
 """What the worker tells Prometheus, its probes and the log about itself."""
 
 import time
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, cast
+
+from prometheus_client import CollectorRegistry
 
 from hub.model import STATION, Hub
 from hub.tree import build_tree
 from infra.health import Check, Health, fresh, fresh_after_grace
 from infra.metrics import Direction, NodeLabels, WorkerMetrics
+from infra.metrics_by_hub import by_hub
 from streams.messages import LoopState, NodeStates, SetpointFrame
 
 GRACE_S: Final = 60.0
@@ -91,6 +94,26 @@ class Report:
         held = Check("grid loops", not self.rebuilding, ", ".join(self.owned) or "none assigned: others balance them")
         heard = fresh("telemetry", _age_s(self.last_event_s), max_age_s=self.hub.timing.stale_after_s)
         return Health(progress=(tick,), duty=(held, heard) if self.owned else (held,))
+
+
+def registry_of(reports: Sequence[Report]) -> CollectorRegistry:
+    """The metrics of a worker: as they are for one park, with the label `hub` for several."""
+    if len(reports) == 1:
+        return reports[0].metrics.registry
+    return by_hub({report.hub.id: report.metrics.registry for report in reports})
+
+
+def health_of(reports: Sequence[Report]) -> Health:
+    """The health of a worker: all its parks', each check named after its own where there are several."""
+    if len(reports) == 1:
+        return reports[0].health()
+    health = {report.hub.id: report.health() for report in reports}
+    return Health(
+        progress=tuple(
+            replace(check, name=f"{hub} {check.name}") for hub, one in health.items() for check in one.progress
+        ),
+        duty=tuple(replace(check, name=f"{hub} {check.name}") for hub, one in health.items() for check in one.duty),
+    )
 
 
 def _age_s(at_s: float | None) -> float | None:

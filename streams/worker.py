@@ -1,4 +1,4 @@
-"""The role `worker`, a Faust process around the conductor: one agent per topic, raw bytes in, nothing kept in Faust.
+"""The role `worker`, a Faust process around its parks: one agent per topic, raw bytes in, nothing kept in Faust.
 
 Faust hands out partitions and delivers messages, at least once; that is all it is used for. No tables, no windows, no
 seeking, no web server.
@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, cast
 
 import faust
@@ -19,11 +19,11 @@ import structlog
 from hub.model import Hub
 from infra.health import serve_http
 from infra.settings import Settings
-from streams.conductor import Conductor
 from streams.grid_loop import GridLoop
 from streams.messages import Epoch
+from streams.parks import Parks
 from streams.replay import Record
-from streams.reporting import STUCK_S
+from streams.reporting import STUCK_S, health_of, registry_of
 from streams.station import Station
 from streams.topics import LOOP_BUDGET, LOOP_OFFER, TELEMETRY, Topic
 
@@ -46,15 +46,19 @@ class WorkerFailedError(RuntimeError):
     """A bug ended the worker; the process must be restarted, devices fall back by themselves meanwhile."""
 
 
-def run(settings: Settings, hub: Hub) -> None:
+def run(settings: Settings, hubs: Sequence[Hub], *, group: str) -> None:
     """Balance the loops this process is given, until SIGTERM or SIGINT.
+
+    `group` names the workers that share these parks. It must never change for a park: a new group's epochs begin low,
+    and dispatch would refuse them (R8) until the incarnation is raised.
 
     Raises:
         WorkerFailedError: something failed that a restart may mend.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # until Faust takes the signals over
-    warm_up(hub)
+    for hub in hubs:
+        warm_up(hub)
     failures: list[BaseException] = []
 
     def fail(error: BaseException) -> None:
@@ -62,17 +66,18 @@ def run(settings: Settings, hub: Hub) -> None:
         failures.append(error)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    conductor = Conductor(settings, hub, name=f"{socket.gethostname()}-{os.getpid()}", fail=fail)
+    parks = Parks(settings, hubs, name=f"{socket.gethostname()}-{os.getpid()}", fail=fail)
+    reports = [conductor.report for conductor in parks.conductors]
     page = (
-        serve_http(settings.http_host, settings.http_port, conductor.report.metrics.registry, conductor.report.health)
+        serve_http(settings.http_host, settings.http_port, registry_of(reports), lambda: health_of(reports))
         if settings.http_port
         else None
     )
-    watch = threading.Thread(target=_exit_when_stuck, args=(conductor,), daemon=True)
+    watch = threading.Thread(target=_exit_when_stuck, args=(parks,), daemon=True)
     watch.start()
     try:
         process = _Process(
-            build_app(settings, hub, conductor=conductor, fail=fail),
+            build_app(settings, parks, group=group, fail=fail),
             loglevel="ERROR",
             override_logging=False,
             redirect_stdouts=False,
@@ -117,12 +122,10 @@ def warm_up(hub: Hub) -> None:
     station.clear(tick=0, now_us=at_us)
 
 
-def build_app(
-    settings: Settings, hub: Hub, *, conductor: Conductor, fail: Callable[[BaseException], None]
-) -> faust.App:
+def build_app(settings: Settings, parks: Parks, *, group: str, fail: Callable[[BaseException], None]) -> faust.App:
     """The Faust app of one worker process."""
     app = faust.App(
-        f"lusbalans-{hub.id}",
+        group,
         broker=f"kafka://{settings.kafka_bootstrap}",
         store="memory://",
         datadir=str(settings.data_path / "faust"),
@@ -139,27 +142,27 @@ def build_app(
         worker_redirect_stdouts=False,
     )
     for topic, handler in (
-        (TELEMETRY, conductor.on_telemetry),
-        (LOOP_OFFER, conductor.on_offer),
-        (LOOP_BUDGET, conductor.on_budget),
+        (TELEMETRY, parks.on_telemetry),
+        (LOOP_OFFER, parks.on_offer),
+        (LOOP_BUDGET, parks.on_budget),
     ):
         _add_agent(app, topic, handler, fail=fail)
 
     async def assigned(_app: Any, *args: Any, **_: Any) -> None:  # noqa: ANN401 (Faust's signature)
         mine = {one.partition for one in args[0] if one.topic == TELEMETRY.name}
-        conductor.resume(mine, generation=app.consumer_generation_id)
+        parks.resume(mine, generation=app.consumer_generation_id)
 
     async def revoked(_app: Any, *_args: Any, **_: Any) -> None:  # noqa: ANN401 (Faust's signature)
-        conductor.suspend()
+        parks.suspend()
 
     async def tick() -> None:
         try:
-            await _or_fail(conductor.tick_forever(), fail)
+            await _or_fail(parks.tick_forever(), fail)
         finally:
-            await conductor.outbox.stop()
+            await parks.stop()
 
     async def watch() -> None:
-        await _or_fail(conductor.watch_forever(), fail)
+        await _or_fail(parks.watch_forever(), fail)
 
     app.on_partitions_assigned.connect(cast("Any", assigned))
     app.on_partitions_revoked.connect(cast("Any", revoked))
@@ -200,7 +203,7 @@ def _add_agent(
     app.agent(source, name=f"{topic.name}-agent", concurrency=1)(deliver)
 
 
-def _exit_when_stuck(conductor: Conductor) -> None:
+def _exit_when_stuck(parks: Parks) -> None:
     """End the process when its event loop stands still: a supervisor starts another, devices fall back meanwhile.
 
     Where this thread stood still too, the whole process was stopped; its loop gets a chance to go on.
@@ -211,7 +214,7 @@ def _exit_when_stuck(conductor: Conductor) -> None:
         slept_s, awake_s = time.monotonic() - awake_s, time.monotonic()
         if slept_s > 2 * WATCH_S:
             resumed_s = awake_s
-        last_s = conductor.report.last_turn_s
+        last_s = parks.last_turn_s
         if last_s is not None and awake_s - max(last_s, resumed_s) > 2 * STUCK_S:
             _log.error("worker_stuck", last_turn_ago_s=round(awake_s - last_s, 1))
             os._exit(1)
