@@ -15,7 +15,7 @@ from balancer.model import Asset as KernelAsset
 from balancer.model import Layer, Limit
 from balancer.model import Node as KernelNode
 from balancer.topology import Topology, compile_topology
-from hub.model import Asset, AssetKind, Connection, Hub, Judged, LimitLayer, Measured, NodeKind, NodeLimit
+from hub.model import PARK, Asset, AssetKind, Connection, Hub, Judged, LimitLayer, Measured, NodeLimit
 from hub.tree import Node, build_tree
 from streams.columns import Points
 from streams.messages import Bound
@@ -152,10 +152,10 @@ def _without_bound(bounds: Bounds) -> Bounds:
 
 
 def build_plant(hub: Hub, grid_loop: str) -> Plant:
-    """Lay out one grid loop of a hub."""
-    nodes = [node for node in build_tree(hub).nodes if node.grid_loop == grid_loop]
+    """Lay out one grid loop of a hub; `PARK` is the whole park, as a simulation in steps of a quarter balances it."""
+    nodes = [node for node in build_tree(hub).nodes if grid_loop in {node.grid_loop, PARK}]
     index = {node.id: position for position, node in enumerate(nodes)}
-    connections = tuple(c for c in hub.connections if c.grid_loop == grid_loop)
+    connections = tuple(c for c in hub.connections if c.ean in index)
     place = {connection.ean: position for position, connection in enumerate(connections)}
     assets = tuple(asset for asset in hub.assets if asset.ean in place and asset.kind.controllable)
     points = _points(nodes, connections, assets)
@@ -164,7 +164,7 @@ def build_plant(hub: Hub, grid_loop: str) -> Plant:
     limits = [limit for limit in hub.limits if limit.node in index]
     bounds = (*lay_out_bounds(limits, index), *_BUDGET_BOUNDS)
     topology, bounds_at = compile_bounds(
-        [KernelNode(node.id, None if node.kind is NodeKind.GRID_LOOP else node.parent) for node in nodes],
+        [KernelNode(node.id, node.parent if node.parent in index else None) for node in nodes],
         [_kernel_asset(asset) for asset in assets],
         bounds,
     )

@@ -45,13 +45,18 @@ class Batteries:
         charge = np.clip((1.0 - soc_ratio) / _TAPER_RATIO, 0.0, 1.0)
         return self.min_kw * discharge, self.max_kw * charge
 
+    def reach_kw(self, stored_kwh: Floats, hours: float) -> tuple[Floats, Floats]:
+        """What they can hold for so long [n]: a long step must not overrun what is left either."""
+        least_kw, most_kw = self.range_kw(stored_kwh)
+        return (
+            np.maximum(least_kw, -stored_kwh * self.efficiency_ratio / hours),
+            np.minimum(most_kw, (self.capacity_kwh - stored_kwh) / (self.efficiency_ratio * hours)),
+        )
+
     def step(self, stored_kwh: Floats, power_kw: Floats, *, wanted_kw: Floats, dt_s: float) -> tuple[Floats, Moved]:
         """Stored energy after `dt_s` [n] and the move, on the way to `wanted_kw` [n]."""
-        least_kw, most_kw = self.range_kw(stored_kwh)
         hours = dt_s / 3600.0
-        # A long step must not overrun what is left either.
-        least_kw = np.maximum(least_kw, -stored_kwh * self.efficiency_ratio / hours)
-        most_kw = np.minimum(most_kw, (self.capacity_kwh - stored_kwh) / (self.efficiency_ratio * hours))
+        least_kw, most_kw = self.reach_kw(stored_kwh, hours)
         moved_kw = ramped_kw(
             power_kw, np.clip(wanted_kw, least_kw, most_kw), ramp_kw_per_s=self.ramp_kw_per_s, dt_s=dt_s
         )

@@ -5,7 +5,7 @@ A setpoint is a ceiling. The car decides what it takes below it, until it has wh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 
@@ -20,6 +20,22 @@ _DC_FROM_KW: Final = 30.0
 
 _SHORT_STAY_US: Final = 3 * 3_600_000_000
 _NEVER_US: Final = np.iinfo(np.int64).max
+
+
+class Stay(Protocol):
+    """One car at one charger, from whatever source."""
+
+    @property
+    def arrival_us(self) -> int:
+        """When it comes."""
+
+    @property
+    def departure_us(self) -> int:
+        """When it leaves, charged or not."""
+
+    @property
+    def energy_kwh(self) -> float:
+        """What it comes for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,24 +63,29 @@ class Chargers:
     def of(cls, assets: Sequence[Asset], sessions: Sequence[Session], *, seed: int) -> Self:
         """Columns of the chargers of a hub, with sessions that never overlap at one charger."""
         per_charger = _spread(assets, sessions)
+        max_kw = np.array([asset.max_kw for asset in assets], dtype=np.float64)
         longest = max((len(own) for own in per_charger), default=0) + 1
-        shape = (len(assets), longest)
+        return cls.with_cars(assets, per_charger, car_kw=_cars_kw(max_kw, sessions=longest, seed=seed))
+
+    @classmethod
+    def with_cars(cls, assets: Sequence[Asset], per_charger: Sequence[Sequence[Stay]], *, car_kw: Floats) -> Self:
+        """Columns of chargers [n] whose sessions are known, in order and apart, with what each car can take [n, m]."""
+        shape = (len(assets), max((len(own) for own in per_charger), default=0) + 1)
         arrival_us, departure_us = np.full(shape, _NEVER_US), np.full(shape, _NEVER_US)
         energy_kwh = np.zeros(shape)
         for at, own in enumerate(per_charger):
             arrival_us[at, : len(own)] = [session.arrival_us for session in own]
             departure_us[at, : len(own)] = [session.departure_us for session in own]
             energy_kwh[at, : len(own)] = [session.energy_kwh for session in own]
-        max_kw = np.array([asset.max_kw for asset in assets], dtype=np.float64)
         return cls(
-            max_kw=max_kw,
+            max_kw=np.array([asset.max_kw for asset in assets], dtype=np.float64),
             min_on_kw=np.array([asset.min_on_kw for asset in assets], dtype=np.float64),
             step_kw=np.array([asset.step_kw for asset in assets], dtype=np.float64),
             ramp_kw_per_s=np.array([asset.ramp_kw_per_s for asset in assets], dtype=np.float64),
             arrival_us=arrival_us,
             departure_us=departure_us,
             energy_kwh=energy_kwh,
-            car_kw=_cars_kw(max_kw, sessions=longest, seed=seed),
+            car_kw=car_kw,
         )
 
     def start(self, at_us: int) -> ChargerState:

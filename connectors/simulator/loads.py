@@ -47,11 +47,11 @@ def later_unrest(unrest: Unrest, *, seed: int, at_us: int, dt_s: float) -> Unres
     return Unrest(wobble=kept * unrest.wobble + np.sqrt(1.0 - kept * kept) * fresh, running=unrest.running ^ switched)
 
 
-def varied_kw(mean_kw: Floats, unrest: Unrest) -> Floats:
-    """Load now [n], from what the shape says [n]."""
+def varied_kw(mean_kw: Floats, unrest: Unrest, unrest_ratio: float = 1.0) -> Floats:
+    """Load now [n], from what the shape says [n]; unrest of ratio 0 leaves the shape as it is, export included."""
     machine = np.where(unrest.running, 0.5, -0.5) * _MACHINE_RATIO
-    ratio = 1.0 + _OWN_RATIO * unrest.wobble[:-1] + _SHARED_RATIO * unrest.wobble[-1] + machine
-    varied: Floats = mean_kw * np.maximum(ratio, 0.0)
+    change = _OWN_RATIO * unrest.wobble[:-1] + _SHARED_RATIO * unrest.wobble[-1] + machine
+    varied: Floats = mean_kw * np.maximum(1.0 + unrest_ratio * change, 0.0)
     return varied
 
 

@@ -132,7 +132,8 @@ class Park:
         dt_us = at_us - state.at_us
         dt_s, was_kw = dt_us / 1e6, state.asset_w / 1000.0
         unrest = later_unrest(state.unrest, seed=SEED, at_us=at_us, dt_s=dt_s)
-        used_kw = varied_kw(self.load_shapes.at(self.profile_us(at_us)) * self.load_scale_kw, unrest)
+        mean_kw = self.load_shapes.at(self.profile_us(at_us)) * self.load_scale_kw
+        used_kw = varied_kw(mean_kw, unrest, self.scenario.unrest_ratio)
         base_kw, devices_kw = np.split(used_kw, [self.network.below.shape[1]])
         available_kw = self.available_kw(at_us)
 

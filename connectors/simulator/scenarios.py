@@ -28,6 +28,8 @@ class Scenario:
     """How much of the light a cloud takes: the measured mean stays, seconds vary around it."""
     meaning: str
     """What it shows, for people."""
+    unrest_ratio: float = 1.0
+    """How much loads vary from second to second around what was measured, over what machines do; 0 is not at all."""
 
     @property
     def begins_us(self) -> int:
