@@ -12,7 +12,7 @@ import msgspec
 from hub.limits import StatedLimit
 from hub.loosening import Loosening, find_loosening
 from streams.codec import Rejected
-from streams.limit_entries import KnownLimits, limit_key
+from streams.limit_entries import KnownLimits, is_gone, limit_key
 from streams.limit_messages import LimitEntry, LimitProposal, LimitTerms
 
 
@@ -26,17 +26,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The change holds: `entry` is to be written under the key, a tombstone where it is None."""
+    """The change holds once the entry is written."""
 
-    key: bytes
-    entry: LimitEntry | None
+    entry: LimitEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The change waits for a second person; what was in force stays."""
+    """The change waits for a second person; what was in force stays. The entry, which says so, is to be written."""
 
-    key: bytes
     entry: LimitEntry
     loosens: str
 
@@ -71,70 +69,102 @@ def state_limit(known: KnownLimits, node: str, limit_id: str, terms: LimitTerms,
     limit = known.read(node, limit_id, terms)
     if isinstance(limit, Rejected):
         return Unusable(limit.detail)
-    return _change(known, node, limit_id, terms, limit=limit, person=Person(terms.who, terms.authenticated),
-                   why=terms.why, now_us=now_us)  # fmt: skip
+    stated = [*_others(known, node, limit_id), limit]
+    loosening = find_loosening(known.book(), known.book(stated), node, now_us=now_us)
+    if loosening is None:
+        entry = LimitEntry(node=node, id=limit_id, terms=terms, changed_us=now_us, changed_by=terms.who,
+                           changed_why=terms.why)  # fmt: skip
+        return Done(_later(known, entry))
+    person = Person(terms.who, terms.authenticated)
+    return _propose(known, (node, limit_id), terms, loosening, person=person, why=terms.why, now_us=now_us)
 
 
 def withdraw_limit(
     known: KnownLimits, node: str, limit_id: str, *, person: Person, why: str, now_us: int
 ) -> Change | Refusal:
     """Take a limit away; one that was only proposed is gone at once."""
-    entry = known.entries.get(limit_key(known.hub.id, node, limit_id))
-    if entry is None:
+    if known.find(node, limit_id) is None:
         return NotThere(_missing(known, node, limit_id))
-    if not why.strip():
+    if not why.strip() or not why.isprintable():
         return Unusable("why must be a text on one line")
-    return _change(known, node, limit_id, None, limit=None, person=person, why=why, now_us=now_us)
+    without = _others(known, node, limit_id)
+    loosening = find_loosening(known.book(), known.book(without), node, now_us=now_us)
+    if loosening is None:
+        entry = LimitEntry(node=node, id=limit_id, terms=None, changed_us=now_us, changed_by=person.name,
+                           changed_why=why)  # fmt: skip
+        return Done(_later(known, entry))
+    return _propose(known, (node, limit_id), None, loosening, person=person, why=why, now_us=now_us)
 
 
-def confirm_limit(known: KnownLimits, node: str, limit_id: str, *, person: Person) -> Done | Refusal:
+def confirm_limit(known: KnownLimits, node: str, limit_id: str, *, person: Person, now_us: int) -> Done | Refusal:
     """Let a proposal hold, as a second person."""
-    entry = known.entries.get(limit_key(known.hub.id, node, limit_id))
+    entry = known.find(node, limit_id)
     if entry is None or entry.proposed is None:
         return NotThere(f"nothing waits for a second person: {_missing(known, node, limit_id)}")
-    if entry.proposed.who == person.name:
+    proposed = entry.proposed
+    if proposed.who == person.name:
         return NotAllowed(f"{person.name} proposed it: somebody else must confirm what loosens a limit (R18)")
-    key, terms = limit_key(known.hub.id, node, limit_id), entry.proposed.terms
-    if terms is None:
-        return Done(key, None)
-    if isinstance(limit := known.read(node, limit_id, terms), Rejected):
+    terms = None if proposed.terms is None else msgspec.structs.replace(proposed.terms, confirmed_by=person.name)
+    if terms is not None and isinstance(limit := known.read(node, limit_id, terms), Rejected):
         return Unusable(limit.detail)
-    return Done(key, LimitEntry(node=node, id=limit_id, terms=msgspec.structs.replace(terms, confirmed_by=person.name)))
+    why = f"confirmed what {proposed.who} proposed: {proposed.why}"
+    confirmed = LimitEntry(node=node, id=limit_id, terms=terms, changed_us=now_us, changed_by=person.name,
+                           changed_why=why)  # fmt: skip
+    return Done(_later(known, confirmed))
 
 
-def reject_proposal(known: KnownLimits, node: str, limit_id: str) -> Done | NotThere:
+def reject_proposal(
+    known: KnownLimits, node: str, limit_id: str, *, person: Person, why: str, now_us: int
+) -> Done | NotThere:
     """Drop a proposal; what is in force stays."""
-    key = limit_key(known.hub.id, node, limit_id)
-    entry = known.entries.get(key)
+    entry = known.find(node, limit_id)
     if entry is None or entry.proposed is None:
         return NotThere(f"nothing waits for a second person: {_missing(known, node, limit_id)}")
-    return Done(key, None if entry.terms is None else msgspec.structs.replace(entry, proposed=None))
+    rejected = msgspec.structs.replace(
+        entry, proposed=None, changed_us=now_us, changed_by=person.name, changed_why=f"rejected: {why}"
+    )
+    return Done(_later(known, rejected))
 
 
-def _change(
+def _propose(
     known: KnownLimits,
-    node: str,
-    limit_id: str,
+    place: tuple[str, str],
     terms: LimitTerms | None,
+    loosening: Loosening,
     *,
-    limit: StatedLimit | None,
     person: Person,
     why: str,
     now_us: int,
-) -> Change:
-    key = limit_key(known.hub.id, node, limit_id)
-    others = [each for at, each in known.in_force.items() if at != key]
-    changed = others if limit is None else [*others, limit]
-    loosening = find_loosening(known.book(), known.book(changed), node, now_us=now_us)
-    if loosening is None:
-        return Done(key, None if terms is None else LimitEntry(node=node, id=limit_id, terms=terms))
+) -> Pending:
+    node, limit_id = place
     loosens = _in_words(loosening)
-    held = known.entries.get(key)
+    held = known.find(node, limit_id)
     proposal = LimitProposal(
         terms=terms, who=person.name, authenticated=person.authenticated, why=why, proposed_us=now_us, loosens=loosens
     )
-    entry = LimitEntry(node=node, id=limit_id, terms=None if held is None else held.terms, proposed=proposal)
-    return Pending(key, entry, loosens)
+    entry = LimitEntry(
+        node=node,
+        id=limit_id,
+        terms=None if held is None else held.terms,
+        proposed=proposal,
+        changed_us=now_us,
+        changed_by=person.name,
+        changed_why=why,
+    )
+    return Pending(_later(known, entry), loosens)
+
+
+def _others(known: KnownLimits, node: str, limit_id: str) -> list[StatedLimit]:
+    key = limit_key(known.hub.id, node, limit_id)
+    return [limit for at, limit in known.in_force.items() if at != key]
+
+
+def _later(known: KnownLimits, entry: LimitEntry) -> LimitEntry:
+    """Return the entry as a change after the one that is known, also where the other's clock was ahead."""
+    held = known.entries.get(limit_key(known.hub.id, entry.node, entry.id))
+    if held is None or entry.changed_us > held.changed_us:
+        return entry
+    return msgspec.structs.replace(entry, changed_us=held.changed_us + 1)
 
 
 def _in_words(loosening: Loosening) -> str:
@@ -144,5 +174,5 @@ def _in_words(loosening: Loosening) -> str:
 
 
 def _missing(known: KnownLimits, node: str, limit_id: str) -> str:
-    ids = [entry.id for entry in known.entries.values() if entry.node == node]
-    return f"{node} has no limit {limit_id!r}; it has {', '.join(sorted(ids)) or 'none that was stated'}"
+    ids = sorted(entry.id for entry in known.entries.values() if entry.node == node and not is_gone(entry))
+    return f"{node} has no limit {limit_id!r}; it has {', '.join(ids) or 'none that was stated'}"

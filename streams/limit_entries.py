@@ -31,6 +31,11 @@ def limit_key(hub_id: str, node: str, limit_id: str) -> bytes:
     return key_of(hub_id, f"{node}#{limit_id}")
 
 
+def is_gone(entry: LimitEntry) -> bool:
+    """Whether a limit was withdrawn and nothing waits."""
+    return entry.terms is None and entry.proposed is None
+
+
 @dataclass(slots=True)
 class KnownLimits:
     """The limits of one park as the topic tells them."""
@@ -45,16 +50,20 @@ class KnownLimits:
         self.tree = build_tree(self.hub)
 
     def fold(self, key: bytes, payload: bytes | None) -> Rejected | None:
-        """Take one message of the topic, a tombstone too; tells why it was refused."""
+        """Take one message of the topic; tells why it was refused.
+
+        A tombstone (None) counts only for a limit that was withdrawn before, and what is older than what is known of a
+        limit does not count: neither may loosen by being lost or sent again.
+        """
         if payload is None:
-            self.entries.pop(key, None)
-            self.in_force.pop(key, None)
-            return None
+            return self._clear_away(key)
         entry = decode_limit(payload)
         if isinstance(entry, Rejected):
             return entry
         if key != limit_key(self.hub.id, entry.node, entry.id):
             return Rejected(DeadLetterReason.NOT_A_LIMIT, f"{entry.node}#{entry.id} came under another key")
+        if key in self.entries and entry.changed_us < self.entries[key].changed_us:
+            return Rejected(DeadLetterReason.NOT_A_LIMIT, "older than what is known of this limit")
         limit = None if entry.terms is None else self.read(entry.node, entry.id, entry.terms)
         if isinstance(limit, Rejected):
             return limit
@@ -64,6 +73,18 @@ class KnownLimits:
         else:
             self.in_force[key] = limit
         return None
+
+    def _clear_away(self, key: bytes) -> Rejected | None:
+        entry = self.entries.get(key)
+        if entry is not None and not is_gone(entry):
+            return Rejected(DeadLetterReason.NOT_A_LIMIT, "a tombstone for a limit that was not withdrawn")
+        self.entries.pop(key, None)
+        return None
+
+    def find(self, node: str, limit_id: str) -> LimitEntry | None:
+        """Return the entry of a limit that is in force or waits; None for one that is gone or never was."""
+        entry = self.entries.get(limit_key(self.hub.id, node, limit_id))
+        return None if entry is None or is_gone(entry) else entry
 
     def read(self, node: str, limit_id: str, terms: LimitTerms) -> StatedLimit | Rejected:
         """Return the limit that some terms state for a node of this park."""

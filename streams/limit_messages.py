@@ -1,7 +1,8 @@
 """What people and the grid operator say about limits on Kafka: one entry per limit, compacted by its key.
 
 Same rules as `streams.messages`. An entry holds what is in force and, beside it, what somebody proposed and a second
-person has not yet confirmed (R18); a limit that is gone is a tombstone.
+person has not yet confirmed (R18). A limit that was withdrawn stays as an entry without terms, which says who
+did it and why; a tombstone only clears such an entry away.
 """
 
 import msgspec
@@ -78,5 +79,10 @@ class LimitEntry(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """Names the limit at its node."""
     terms: LimitTerms | None
-    """In force; `null` while the limit itself is only proposed."""
+    """In force; `null` when it was withdrawn, or while it is only proposed."""
     proposed: LimitProposal | None = None
+    changed_us: int
+    """Rises with each change of the entry: an older one that comes again is refused."""
+    changed_by: str
+    """Who made this change: stated, proposed, confirmed, rejected or withdrew."""
+    changed_why: str

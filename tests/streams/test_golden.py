@@ -231,7 +231,14 @@ GOLDEN = {
         who="watchdog-7",
         why="no setpoint frame for 8.0 s",
     ),
-    "limit-entry": LimitEntry(node="lus-1/a", id="works", terms=CAP),
+    "limit-entry": LimitEntry(
+        node="lus-1/a",
+        id="works",
+        terms=CAP,
+        changed_us=NOON_US - 60_000_000,
+        changed_by="els",
+        changed_why="works on the cable",
+    ),
     "limit-pending": LimitEntry(
         node="group",
         id="night",
@@ -243,6 +250,9 @@ GOLDEN = {
             proposed_us=NOON_US,
             loosens="import may rise from 100 to 300 kW",
         ),
+        changed_us=NOON_US,
+        changed_by="els",
+        changed_why="contract ended",
     ),
 }
 
