@@ -48,7 +48,8 @@ NodeRecord = np.dtype(
         ("slope", np.float64),
         ("given", np.float64),  # give-way at the price tried, kW
         ("moving", np.float64),  # its slope there: the weight that still moves
-        ("open_end", np.int32),  # its undecided assets are its first ones, up to here
+        ("open_begin", np.int32),  # its undecided assets, in the order of the search
+        ("open_end", np.int32),
         ("open_children", np.int32),  # how many followers are undecided
         ("banded", np.int32),  # whether its assets of other classes than the moving one are decided already
         ("frozen", np.int32),  # its own assets are at a bound whatever the price (layers): -1 lowest, 1 highest
@@ -56,7 +57,7 @@ NodeRecord = np.dtype(
         ("upper", np.float64),
         ("rest", np.float64),  # that sum at price 0, kW; its children cut to their bounds, itself not
         ("pressure", np.float64),  # in the end, its price
-        ("band", np.int64),
+        ("band", np.int32),
     ],
     align=True,
 )

@@ -27,11 +27,11 @@ def press(hits: Floats, share: Floats, begin: int, end: int, pressure: float) ->
 
 
 @inlined
-def fold(node: Record, bracket: Record, hits: Floats, share: Floats, begin: int) -> None:
+def fold(node: Record, bracket: Record, hits: Floats, share: Floats) -> None:
     """Fold away the assets that are at their bound at low, or not yet at high; those that are left move to the front."""
     low, high = bracket.low, bracket.high
     fixed = slope = 0.0
-    kept = np.uint64(begin)
+    kept = np.uint64(node.open_begin)
     for i in range(kept, np.uint64(node.open_end)):
         hit, weight = hits[i], share[i]
         fixed += weight * hit * np.float64(hit <= low)
@@ -45,22 +45,13 @@ def fold(node: Record, bracket: Record, hits: Floats, share: Floats, begin: int)
 
 
 @inlined
-def fold_bands(node: Record, bracket: Record, hits: Floats, share: Floats, rank: Ints, begin: int) -> None:
+def fold_bands(node: Record, v: int, band: int, class_start: Ints, before_kw: Floats) -> None:
     """The same when the band has just been found: assets of earlier classes are at their bounds, later ones at rest.
 
-    `rank` is the class of each asset, none of which has been moved yet.
+    `class_start` [2, n_nodes, n_classes + 1] is where each class begins, `before_kw` what those before it give way by.
     """
-    band, low, high = bracket.low_band, bracket.low, bracket.high
-    fixed = slope = 0.0
-    kept = np.uint64(begin)
-    for i in range(kept, np.uint64(node.open_end)):
-        hit, weight, here = hits[i], share[i], rank[i] == band
-        fixed += weight * hit * np.float64((rank[i] < band) | (here & (hit <= low)))
-        slope += weight * np.float64(here & (hit >= high) & (hit > low))
-        hits[kept] = hit
-        share[kept] = weight
-        kept += np.uint64(here & (hit > low) & (hit < high))
-    node.fixed += fixed
-    node.slope += slope
-    node.open_end = kept
+    begins = 0 if node.side < 0 else 1
+    node.fixed += before_kw[v, band]
+    node.open_begin = class_start[begins, v, band]
+    node.open_end = class_start[begins, v, band + 1]
     node.banded = 1

@@ -111,11 +111,11 @@ class Solver:
         self._tree, self._limits, self._kinks = layer_plan.plan(topology)
         self._layers: Ints = np.unique(topology.limit_layer)
         n_classes = max(topology.order_down.size, topology.order_up.size)
-        self._class_weight, self._before_kw = np.zeros((2, n_nodes, n_classes)), np.zeros((n_nodes, n_classes))
-        np.add.at(self._class_weight[0], (topology.asset_node, topology.class_down), topology.weight)
-        np.add.at(self._class_weight[1], (topology.asset_node, topology.class_up), topology.weight)
+        self._before_kw = np.zeros((n_nodes, n_classes))
+        self._by_class, self._class_start, self._class_weight = _lay_out_classes(topology, n_classes)
         self._aim_kw, self._share, self._power_kw = np.zeros(n_assets), np.zeros(n_assets), np.zeros(n_assets)
         self._full = np.zeros((2, n_assets))
+        self._hits = self._full if n_classes == 1 else np.zeros((2, n_assets))
         self._sums_kw, self._active = np.zeros((5, n_nodes)), np.zeros(n_nodes, dtype=np.int32)
         self._bands_down = np.zeros((1, topology.order_down.size))
         self._bands_up = np.zeros((1, topology.order_up.size))
@@ -126,9 +126,9 @@ class Solver:
         tree = self.topology
         self._bound(state)
         rounds = tick.clear(
-            self._nodes, self._brackets, tree.asset_start, tree.weight, self._class_weight, tree.class_down, tree.class_up,
-            tree.order_down, tree.order_up, state.min_kw, state.max_kw, self._aim_kw, self._full, self._share,
-            self._before_kw, self._sums_kw, self._bands_down, self._bands_up, self._active,
+            self._nodes, self._brackets, tree.asset_start, tree.weight, self._by_class, self._class_start,
+            self._class_weight, tree.class_down, tree.class_up, tree.order_down, tree.order_up,
+            state.min_kw, state.max_kw, self._aim_kw, self._full, self._hits, self._share, self._before_kw, self._sums_kw, self._bands_down, self._bands_up, self._active,
             self._power_kw, self._node_power_kw, self._node_price,
         )  # fmt: skip
         return Answer(tree, state, self._power_kw, self._node_power_kw, self._node_price, rounds)
@@ -166,6 +166,22 @@ class Solver:
         )  # fmt: skip
         if wrong:
             raise unsound(tree, state)
+
+
+def _lay_out_classes(topology: Topology, n_classes: int) -> tuple[Ints, Ints, Floats]:
+    """The assets of each node class by class, down and up: who, where each class begins, what it weighs.
+
+    [2, n_assets], [2, n_nodes, n_classes + 1], [2, n_nodes, n_classes].
+    """
+    n_nodes, home = len(topology.node_ids), topology.asset_node
+    weighs, counts = np.zeros((2, n_nodes, n_classes)), np.zeros((2, n_nodes, n_classes + 1), dtype=np.int32)
+    by_class = []
+    for row, rank in enumerate((topology.class_down, topology.class_up)):
+        np.add.at(weighs[row], (home, rank), topology.weight)
+        np.add.at(counts[row], (home, rank + 1), 1)
+        by_class.append(np.lexsort((rank, home)).astype(np.int32))
+    counts[:, :, 0] = topology.asset_start[:-1]
+    return np.array(by_class), np.cumsum(counts, axis=2, dtype=np.int32), weighs
 
 
 def unsound(topology: Topology, state: State) -> InputError:

@@ -6,9 +6,9 @@ of the node's sum whose slopes are whole numbers: ... -2, -1, 0, 1, 2 ... It is 
 every function here serves both sides. Beyond the last kink it ends: the assets can do no more.
 
 Two subtrees side by side fill up cheapest first, so their kinks add, place by place. A limit adds one kink.
-"""
 
-import numpy as np
+All lists lie in one array; a list is named by where it begins in `kinks` and how many it holds.
+"""
 
 from balancer.compiled import compiled
 from balancer.topology import Floats
@@ -21,68 +21,79 @@ NEVER = 2**40
 
 
 @compiled
-def insert_sorted(kinks: Floats, count: int, at: float) -> None:
-    """Put `at` among the first `count` kinks, ascending."""
-    j = count
-    while j > 0 and kinks[j - 1] > at:
+def insert_sorted(kinks: Floats, mine: int, count: int, at: float) -> None:
+    """Put `at` among the `count` kinks of a list, ascending."""
+    j = mine + count
+    while j > mine and kinks[j - 1] > at:
         kinks[j] = kinks[j - 1]
         j -= 1
     kinks[j] = at
 
 
 @compiled
-def count_below(kinks: Floats, count: int, at: float) -> int:
-    """How many of the first `count` kinks are less than `at`."""
-    return int(np.searchsorted(kinks[:count], at))
+def count_below(kinks: Floats, mine: int, count: int, at: float) -> int:
+    """How many kinks of a list are less than `at`, by halving."""
+    low, high = mine, mine + count
+    while low < high:
+        middle = (low + high) // 2
+        if kinks[middle] < at:
+            low = middle + 1
+        else:
+            high = middle
+    return low - mine
 
 
 @compiled
-def add_list(mine: Floats, count: int, my_end: float, theirs: Floats, their_count: int, their_end: float) -> int:
+def add_list(
+    kinks: Floats, mine: int, count: int, my_end: float, theirs: int, their_count: int, their_end: float
+) -> int:
     """Add another subtree's kinks to mine; whichever list is shorter goes on with its end. Returns the new count."""
     for j in range(count, their_count):
-        mine[j] = my_end
-    for j in range(max(count, their_count)):
-        mine[j] += theirs[j] if j < their_count else their_end
+        kinks[mine + j] = my_end
+    for j in range(their_count):
+        kinks[mine + j] += kinks[theirs + j]
+    for j in range(their_count, count):
+        kinks[mine + j] += their_end
     return max(count, their_count)
 
 
 @compiled
-def cap_list(kinks: Floats, count: int, end: float) -> None:
+def cap_list(kinks: Floats, mine: int, count: int, end: float) -> None:
     """Nothing lies beyond `end` any more."""
-    for j in range(count - 1, -1, -1):
-        if kinks[j] <= end:
-            return
+    j = mine + count
+    while j > mine and kinks[j - 1] > end:
+        j -= 1
         kinks[j] = end
 
 
 @compiled
-def lift_list(kinks: Floats, count: int, begin: float) -> None:
+def lift_list(kinks: Floats, mine: int, count: int, begin: float) -> None:
     """Nothing lies before `begin` any more."""
-    for j in range(count):
-        if kinks[j] >= begin:
-            return
+    j = mine
+    while j < mine + count and kinks[j] < begin:
         kinks[j] = begin
+        j += 1
 
 
 @compiled
-def slope_at(mine: Floats, my_count: int, others: Floats, other_count: int, at: float) -> int:
+def slope_at(kinks: Floats, mine: int, my_count: int, others: int, other_count: int, at: float) -> int:
     """The slope just before `at`, seen in the direction of `mine`; `others` is the mirrored other side."""
-    if other_count > 0 and -others[0] > at:
-        return -count_below(others, other_count, -at)
-    return count_below(mine, my_count, at)
+    if other_count > 0 and -kinks[others] > at:
+        return -count_below(kinks, others, other_count, -at)
+    return count_below(kinks, mine, my_count, at)
 
 
 @compiled
-def bend(mine: Floats, my_count: int, others: Floats, other_count: int, at: float) -> None:
+def bend(kinks: Floats, mine: int, my_count: int, others: int, other_count: int, at: float) -> None:
     """Raise the slope by one beyond `at`: one kink more for `mine`, whose caller counts it.
 
     The slope at the far other end stays, and so does the number of kinks there: if `at` lies among them, the innermost
     of them comes over to this side.
     """
-    if other_count > 0 and -others[0] > at:
-        insert_sorted(mine, my_count, -others[0])
-        for j in range(other_count - 1):
-            others[j] = others[j + 1]
-        insert_sorted(others, other_count - 1, -at)
+    if other_count > 0 and -kinks[others] > at:
+        insert_sorted(kinks, mine, my_count, -kinks[others])
+        for j in range(others, others + other_count - 1):
+            kinks[j] = kinks[j + 1]
+        insert_sorted(kinks, others, other_count - 1, -at)
     else:
-        insert_sorted(mine, my_count, at)
+        insert_sorted(kinks, mine, my_count, at)

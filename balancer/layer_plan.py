@@ -14,8 +14,8 @@ LayerRecord = np.dtype(
     [
         ("first", np.int32),  # of the topology
         ("heavy", np.int32),  # the child whose list of kinks is taken over, -1 for none
-        ("slot", np.int32),  # where its list of kinks lies
-        ("room", np.int32),  # and how many it may hold
+        ("right", np.int32),  # where its lists of kinks lie
+        ("left", np.int32),
         ("built", np.int32),  # its kinks are known
         ("price", np.int32),
         ("n_right", np.int32),
@@ -50,24 +50,25 @@ def plan(topology: Topology) -> tuple[Records, Records, Floats]:
     tree = records(n_nodes, LayerRecord)
     tree["first"] = topology.first
     tree["heavy"] = -1
-    tree["room"] = np.diff(topology.limit_start)
+    own = np.diff(topology.limit_start)
+    room = own.copy()
     for v in range(n_nodes - 1):
-        parent = tree[topology.parent[v]]
-        room = tree["room"][v] + topology.limit_start[topology.parent[v] + 1] - topology.limit_start[topology.parent[v]]
-        if parent["heavy"] < 0 or room > parent["room"]:
-            parent["heavy"] = v
-            parent["room"] = room
+        up = topology.parent[v]
+        if tree["heavy"][up] < 0 or room[v] + own[up] > room[up]:
+            tree["heavy"][up] = v
+            room[up] = room[v] + own[up]
     total = 0
     for v in range(n_nodes - 1, -1, -1):
         up = topology.parent[v]
         if up >= 0 and tree["heavy"][up] == v:
-            tree["slot"][v] = tree["slot"][up]
+            tree["right"][v] = tree["right"][up]
         else:
-            tree["slot"][v] = total
-            total += tree["room"][v]
+            tree["right"][v] = total
+            total += room[v]
+    tree["left"] = total + tree["right"]
     limits = records(len(topology.limits), LimitRecord)
     limits["layer"] = topology.limit_layer
-    return tree, limits, np.zeros((2, total))
+    return tree, limits, np.zeros(2 * total)
 
 
 @compiled

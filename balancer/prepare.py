@@ -56,47 +56,56 @@ def measure_assets(
 def measure_bands(
     nodes: Records,
     side: int,
-    asset_start: Ints,
+    by_class: Ints,
+    class_start: Ints,
     full: Floats,
     weight: Floats,
     rank: Ints,
     bands: Floats,
     before_kw: Floats,
+    hits: Floats,
+    share: Floats,
 ) -> None:
     """`bands` [1, n_classes] becomes R_k per class, the pressure at which its last asset hits its bound.
 
-    With more than one class, row v of `before_kw` [n_nodes, most classes] becomes what the assets at node v, if it is
-    on this side, have given way by where each band begins, kW.
+    With more than one class, the assets at each node that is on this side are laid out class by class: `hits` and
+    `share` [n_assets] become their `full` and `weight`, and row v of `before_kw` [n_nodes, most classes] what they have
+    given way by where each band begins, kW. Of the arrays for both directions, these are the rows of this one.
     """
     bands[:] = 0.0
-    if bands.shape[1] == 1:
-        last = 0.0
-        for i in range(full.size):
-            last = max(last, full[i])
-        bands[0, 0] = last
+    if before_kw.shape[1] == 1:
+        bits, last = (
+            full.view(np.int64),
+            np.int64(0),
+        )  # floats >= 0 are in the order of their bits, and those are quicker
+        for i in range(bits.size):
+            last = max(last, bits[i])
+        bands.view(np.int64)[0, 0] = last
         return
+    for i in range(full.size):
+        if full[i] > bands[0, np.uint64(rank[i])]:  # noqa: PLR1730  seldom, so this is faster than a maximum
+            bands[0, np.uint64(rank[i])] = full[i]
     for v in range(nodes.size):
-        begin, end = np.uint64(asset_start[v]), np.uint64(asset_start[v + 1])
-        for i in range(begin, end):
-            if full[i] > bands[0, np.uint64(rank[i])]:  # noqa: PLR1730  seldom, so this is faster than a maximum
-                bands[0, np.uint64(rank[i])] = full[i]
         if nodes[v].side != side:
             continue
-        for k in range(bands.shape[1]):
-            before_kw[v, k] = 0.0
-        for i in range(begin, end):
-            before_kw[v, np.uint64(rank[i])] += full[i] * weight[i]
         given_kw = 0.0
         for k in range(bands.shape[1]):
-            own_kw = before_kw[v, k]
             before_kw[v, k] = given_kw
-            given_kw += own_kw
+            for j in range(np.uint64(class_start[v, k]), np.uint64(class_start[v, k + 1])):
+                asset = np.uint64(by_class[j])
+                hits[j], share[j] = full[asset], weight[asset]
+                given_kw += full[asset] * weight[asset]
 
 
 @compiled
-def sum_assets(asset_start: Ints, min_kw: Floats, max_kw: Floats, aim_kw: Floats, sums_kw: Floats) -> None:
-    """The sums per node of the boxes' lower and upper ends and of the targets: the first three rows of `sums_kw`."""
-    for v in range(sums_kw.shape[1]):
+def sum_assets(
+    asset_start: Ints, min_kw: Floats, max_kw: Floats, aim_kw: Floats, sums_kw: Floats, begin: int, end: int
+) -> None:
+    """The sums of the boxes' lower and upper ends and of the targets, for nodes `begin` .. `end - 1`.
+
+    They are the first three rows of `sums_kw`.
+    """
+    for v in range(begin, end):
         low = high = aim = 0.0
         for i in range(np.uint64(asset_start[v]), np.uint64(asset_start[v + 1])):
             low += min_kw[i]

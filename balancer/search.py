@@ -36,14 +36,12 @@ MOST_ROUNDS = 2000
 def search(
     nodes: Records,
     brackets: Records,
-    full: Floats,
+    hits: Floats,
     share: Floats,
     active: Ints,
     asset_start: Ints,
-    weight: Floats,
+    class_start: Ints,
     class_weight: Floats,
-    class_down: Ints,
-    class_up: Ints,
     sums_kw: Floats,
     before_kw: Floats,
     bands_down: Floats,
@@ -51,18 +49,17 @@ def search(
 ) -> int:
     """Find the price of every node that has a side. Returns the number of rounds.
 
-    `brackets` [n_nodes] is where held nodes search. `full` [2, n_assets] is the pressure, down and up, at which each
-    asset hits its bound; it is shuffled, and so is `share` [n_assets], which becomes the weights of the undecided
-    assets. `active` [n_nodes] becomes the undecided nodes, in post-order. `sums_kw` is what `sum_assets` made,
-    `before_kw` what `measure_bands` did; `class_weight` [2, n_nodes, most classes] is the weight of the assets at each
-    node per class, down and up.
+    `brackets` [n_nodes] is where held nodes search. `hits` [2, n_assets] is the pressure, down and up, at which each
+    asset hits its bound, `share` [n_assets] its weight, both by node and class; they are shuffled. `active` [n_nodes]
+    becomes the undecided nodes, in post-order. `sums_kw` is what `sum_assets` made, `before_kw` what `measure_bands`
+    did. `class_start` [2, n_nodes, most classes + 1] is where the assets of each node and class begin, down and up,
+    `class_weight` [2, n_nodes, most classes] what they weigh.
     """
-    share[:] = weight
     n_active = open_nodes(nodes, brackets, active, asset_start, class_weight, sums_kw, bands_down, bands_up)
     step = 0
     while True:
         n_active = sweep_up(
-            nodes, brackets, full, share, class_down, class_up, class_weight, before_kw, active[:n_active], asset_start
+            nodes, brackets, hits, share, class_start, class_weight, before_kw, active[:n_active]
         )  # fmt: skip
         if n_active == 0 or step == MOST_ROUNDS:
             break
@@ -99,13 +96,13 @@ def open_nodes(
             continue
         active[count] = v
         count += 1
-        node.open_end = asset_start[v]
+        node.open_begin = node.open_end = asset_start[v]
         if node.frozen == 0:
             node.open_end = asset_start[v + 1]
             node.given += sums_kw[2, v] - sums_kw[0, v] if node.side < 0 else sums_kw[1, v] - sums_kw[2, v]
             node.moving += class_weight[0 if node.side < 0 else 1, v, 0]
         bands = bands_down if node.side < 0 else bands_up
-        node.banded = 1 if bands.shape[1] == 1 else 0
+        node.banded = 1 if bands.shape[1] == 1 or node.frozen != 0 else 0
         hidden_kw = node.slope
         node.fixed = node.slope = 0.0
         if node.held == FOLLOWS:
@@ -126,18 +123,16 @@ def open_nodes(
 def sweep_up(
     nodes: Records,
     brackets: Records,
-    full: Floats,
+    hits: Floats,
     share: Floats,
-    class_down: Ints,
-    class_up: Ints,
+    class_start: Ints,
     class_weight: Floats,
     before_kw: Floats,
     active: Ints,
-    asset_start: Ints,
 ) -> int:
     """What each undecided node gives way by at the price it tries; fold away what is decided. Returns how many are not."""
     left = 0
-    full_down, full_up = full[0], full[1]  # a view costs as much as a node
+    hits_down, hits_up = hits[0], hits[1]  # a view costs as much as a node
     for v in active:
         node = nodes[v]
         leader = brackets[node.leads]
@@ -148,11 +143,14 @@ def sweep_up(
             if node.frozen == 0:
                 node.given += before_kw[v, leader.band]
                 node.moving += class_weight[0 if node.side < 0 else 1, v, leader.band]
-        elif node.side < 0:
-            gather(node, leader, full_down, share, class_down, asset_start[v])
         else:
-            gather(node, leader, full_up, share, class_up, asset_start[v])
-        decided = node.open_end == asset_start[v] and node.open_children == 0
+            if node.banded == 0:
+                fold_bands(node, v, leader.band, class_start, before_kw)
+            if node.side < 0:
+                gather(node, leader, hits_down, share)
+            else:
+                gather(node, leader, hits_up, share)
+        decided = node.open_end == node.open_begin and node.open_children == 0
         if node.held != FOLLOWS:
             if decided:
                 read_price(leader, node)
@@ -165,13 +163,11 @@ def sweep_up(
 
 
 @inlined
-def gather(node: Record, leader: Record, hits: Floats, share: Floats, rank: Ints, begin: int) -> None:
+def gather(node: Record, leader: Record, hits: Floats, share: Floats) -> None:
     """Add what a node's own assets and all that is decided give way by to what its children passed on."""
-    if node.banded == 0:
-        fold_bands(node, leader, hits, share, rank, begin)
-    elif leader.folds == 1:
-        fold(node, leader, hits, share, begin)
-    given, moving = press(hits, share, begin, node.open_end, leader.pressure)
+    if leader.folds == 1:
+        fold(node, leader, hits, share)
+    given, moving = press(hits, share, node.open_begin, node.open_end, leader.pressure)
     node.given += given + node.fixed + node.slope * leader.pressure
     node.moving += moving + node.slope
 

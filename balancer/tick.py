@@ -5,8 +5,7 @@ One call from Python for all of it, since a call costs as much as clearing a hun
 
 from balancer.clearing import Records, place, quote, settle, sum_nodes, take_sides
 from balancer.compiled import compiled
-from balancer.layer_plan import list_limits
-from balancer.layers import contradicts, resolve
+from balancer.contradictions import resolve
 from balancer.prepare import bound_nodes, measure_assets, measure_bands, sum_assets
 from balancer.search import search
 from balancer.topology import Floats, Ints
@@ -44,10 +43,11 @@ def bound(
         return BAD_LIMIT
     if not measure_assets(per_weight, min_kw, max_kw, target_kw, aim_kw, full):
         return BAD_ASSET
-    sum_assets(asset_start, min_kw, max_kw, aim_kw, sums_kw)
-    if contradicts(nodes, sums_kw):
-        list_limits(limits, lower_kw, upper_kw, uncontrolled_kw)
-        resolve(nodes, tree, limits, limit_start, layers, sums_kw, kinks, active)
+    sum_assets(asset_start, min_kw, max_kw, aim_kw, sums_kw, 0, nodes.size)
+    resolve(
+        nodes, tree, limits, limit_start, layers, lower_kw, upper_kw, uncontrolled_kw,
+        asset_start, min_kw, max_kw, aim_kw, sums_kw, kinks, active,
+    )  # fmt: skip
     return 0
 
 
@@ -57,6 +57,8 @@ def clear(
     brackets: Records,
     asset_start: Ints,
     weight: Floats,
+    by_class: Ints,
+    class_start: Ints,
     class_weight: Floats,
     class_down: Ints,
     class_up: Ints,
@@ -66,6 +68,7 @@ def clear(
     max_kw: Floats,
     aim_kw: Floats,
     full: Floats,
+    hits: Floats,
     share: Floats,
     before_kw: Floats,
     sums_kw: Floats,
@@ -79,13 +82,19 @@ def clear(
     """The setpoints within the bounds. Returns the number of rounds."""
     settle(nodes, sums_kw[2])
     downs, ups = take_sides(nodes)
+    if before_kw.shape[1] == 1:
+        share[:] = weight
     if downs:
-        measure_bands(nodes, -1, asset_start, full[0], weight, class_down, bands_down, before_kw)
+        measure_bands(
+            nodes, -1, by_class[0], class_start[0], full[0], weight, class_down, bands_down, before_kw, hits[0], share
+        )
     if ups:
-        measure_bands(nodes, 1, asset_start, full[1], weight, class_up, bands_up, before_kw)
+        measure_bands(
+            nodes, 1, by_class[1], class_start[1], full[1], weight, class_up, bands_up, before_kw, hits[1], share
+        )
     rounds = search(
-        nodes, brackets, full, share, active, asset_start, weight, class_weight, class_down, class_up, sums_kw,
-        before_kw, bands_down, bands_up,
+        nodes, brackets, hits, share, active, asset_start, class_start, class_weight, sums_kw, before_kw,
+        bands_down, bands_up,
     )  # fmt: skip
     place(nodes, asset_start, weight, class_down, class_up, min_kw, max_kw, aim_kw, power_kw)
     sum_nodes(nodes, asset_start, power_kw, node_power_kw)

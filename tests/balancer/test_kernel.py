@@ -75,6 +75,20 @@ def test_two_nested_floors_of_one_layer_do_not_outvote_a_higher_limit():
     assert same_layer.power_kw == pytest.approx(50, rel=1e-12)
 
 
+def test_a_contradiction_that_another_one_above_changes_is_resolved_with_it():
+    nodes = [Node("park", None), Node("arm", "park"), Node("calm", "park")]
+    assets = [Asset("bat", "arm", -100, 100), Asset("load", "arm", 30, 30), Asset("pv", "calm", -40, 0, -40)]
+    floor = Limit("arm", export_kw=0, uncontrolled_kw=-60, layer=Layer.CONTRACT)
+    ceiling = Limit("arm", 50, layer=Layer.CONTRACT)
+    alone = answer_of(nodes, [floor, ceiling], assets)
+    assert 50 <= alone.node_power_kw[alone.topology.node_ids.index("arm")] <= 60
+    assert [v.kw for v in find_violations(alone)] == pytest.approx([10])
+    above = Limit("park", 0, layer=Layer.DSO_CAP)
+    both = answer_of(nodes, [floor, ceiling, above], assets)
+    assert dict(zip(both.topology.asset_ids, both.power_kw, strict=True)) == {"bat": 10, "load": 30, "pv": -40}
+    assert [(v.limit, v.kw, v.outranked_by) for v in find_violations(both)] == [(floor, 20, above)]
+
+
 def test_a_box_outranks_every_limit():
     (violation,) = find_violations(
         answer_of(PARK, [Limit("park", 10, layer=Layer.PROTECTION)], [Asset("a", "park", 30, 30)])
