@@ -127,6 +127,7 @@ class WorkerMetrics:
         self._dropped = counter(
             "lusbalans_worker_messages_dropped_total", "Messages the broker did not take in time.", "topic"
         )
+        self._limits = gauge("lusbalans_worker_limits_stated", "Limits that somebody set, from now on or later.")
         self._owned = gauge("lusbalans_worker_grid_loops_owned", "Grid loops this worker balances now.")
         self._incarnation = gauge("lusbalans_worker_epoch_incarnation", "Incarnation part of the epoch (R8).")
         self._generation = gauge("lusbalans_worker_epoch_generation", "Consumer-group generation in the epoch (R8).")
@@ -179,6 +180,10 @@ class WorkerMetrics:
     def count_rejected_readings(self, grid_loop: str, *, reason: str, readings: int = 1) -> None:
         """Count masked readings; `reason` is a `DeadLetterReason`."""
         self._rejected.labels(grid_loop, reason).inc(readings)
+
+    def set_limits(self, *, stated: int) -> None:
+        """Of one park, besides those of its hub folder."""
+        self._limits.set(stated)
 
     def count_dead_letter(self, *, topic: str, reason: str) -> None:
         """Count a message of `topic` that went to its dead-letter topic; `reason` is a `DeadLetterReason`."""

@@ -10,18 +10,23 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+import structlog
+
 from hub.model import STATION, Hub
 from infra.settings import Settings
 from streams.codec import Rejected, decode_budget, decode_offer
 from streams.grid_loop import GridLoop
 from streams.messages import Claim, DeadLetterReason, Epoch, LoopState
 from streams.outbox import Outbox
+from streams.park_limits import ParkLimits
 from streams.partition import OwnedPartition
 from streams.replay import Record
 from streams.reporting import Report
-from streams.signature import read_keyring
+from streams.signature import Headers, read_keyring
 from streams.station import Station
-from streams.topics import CLAIM, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, SETPOINT, TELEMETRY, Topic, key_of
+from streams.topics import CLAIM, LIMIT, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, SETPOINT, TELEMETRY, Topic, key_of
+
+_log = structlog.get_logger()
 
 CLEAR_AT_S: Final = 0.1
 """Into the tick: the hub agent waits no longer for offers."""
@@ -40,6 +45,7 @@ class Conductor:
         self._period_us = round(hub.timing.tick_s * 1e6)
         self.report = Report(hub, hub.timing.tick_s)
         keyring = read_keyring(settings.signing_keys)
+        self.limits = ParkLimits(hub, keyring)
         self.outbox = Outbox(settings.kafka_bootstrap, hub, on_dropped=self.report.count_dropped, keyring=keyring)
         self._partitions: dict[int, OwnedPartition] = {}
         self._tick = 0
@@ -110,6 +116,8 @@ class Conductor:
 
     async def begin(self, *, rebuild_s: float) -> None:
         """Fold what arrived during the rebuild, and begin to decide."""
+        self.limits.renew()  # who is new here has heard of none
+        self._renew_limits()
         for partition in list(self._partitions.values()):
             while partition.waiting:
                 await self._fold(partition, partition.waiting.popleft())
@@ -172,6 +180,18 @@ class Conductor:
         elif loop.receive_budget(budget, now_us=now_us()) and budget.tick == self._tick:
             await self._balance(loop)
 
+    async def on_limit(self, record: Record, headers: Headers) -> None:
+        """Take what somebody says of a limit; it counts from the next tick on. What cannot be used changes nothing.
+
+        Raises KafkaError when the broker does not take what was refused: then it is to be delivered again.
+        """
+        refused = self.limits.fold(record.key, record.value, headers)
+        self.report.metrics.set_limits(stated=len(self.limits.known.in_force))
+        if refused is not None:
+            _log.warning("limit_refused", key=record.key.decode(errors="replace"), why=refused.detail)
+            await self.outbox.start()
+            await self._bury(LIMIT, record, refused.reason)
+
     async def _bury(self, topic: Topic, record: Record, reason: DeadLetterReason, *, row: int | None = None) -> None:
         self.report.metrics.count_dead_letter(topic=topic.name, reason=reason)
         headers = {
@@ -202,6 +222,7 @@ class Conductor:
     async def _turn(self, tick: int, *, missed: int) -> None:
         self._tick = tick
         began_us = tick * self._period_us
+        self._renew_limits()
         for loop in self._active_loops():
             loop.missed_ticks += missed
             await self.outbox.send(LOOP_OFFER, STATION, loop.offer(tick=tick, now_us=now_us()))
@@ -214,6 +235,14 @@ class Conductor:
         for loop in self._active_loops():
             await self._balance(loop)
         self.report.last_turn_s = time.monotonic()
+
+    def _renew_limits(self) -> None:
+        """Before anybody decides: offers, clearing and setpoints of a tick know the same limits."""
+        limits = self.limits.due(now_us())
+        if limits is not None:
+            for partition in self._partitions.values():
+                for controller in partition.controllers.values():
+                    controller.take_limits(limits)
 
     def _active_loops(self) -> list[GridLoop]:
         return [loop for partition in self._partitions.values() if partition.active for loop in partition.grid_loops]

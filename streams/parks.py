@@ -16,7 +16,9 @@ from hub.model import Hub
 from hub.quarters import quarter_start_us
 from infra.settings import Settings
 from streams.conductor import Conductor, now_us
+from streams.limit_feed import LimitFeed
 from streams.replay import Record, log_ends, replay
+from streams.signature import Headers
 from streams.topics import LOOP_BUDGET, PARTITIONS, TELEMETRY
 
 _log = structlog.get_logger()
@@ -54,6 +56,7 @@ class Parks:
         self._delivered: dict[int, int] = {}
         """By owned partition: the offset after the newest frame that the group delivered."""
         self._last_delivery_s: float | None = None
+        self._limits = LimitFeed(self._bootstrap, self.on_limit)
         self._active = False
         self._rebuild: asyncio.Task[None] | None = None
 
@@ -93,6 +96,7 @@ class Parks:
             except KafkaError as error:
                 _log.warning("rebuild_failed", error=repr(error), again_in_s=RETRY_S)
                 await asyncio.sleep(RETRY_S)
+        await self._limits.wait_until_read()
         for conductor in self.conductors:
             await conductor.begin(rebuild_s=time.monotonic() - began_s)
         for number, offset in self._delivered.items():
@@ -160,6 +164,15 @@ class Parks:
         """Hand a budget on to its park."""
         if (conductor := self._whose(record)) is not None:
             await conductor.on_budget(record)
+
+    async def on_limit(self, record: Record, headers: Headers) -> None:
+        """Hand what somebody says of a limit on to its park."""
+        if (conductor := self._whose(record)) is not None:
+            await conductor.on_limit(record, headers)
+
+    async def follow_limits_forever(self) -> None:
+        """Read the limits of all parks, and go on reading them."""
+        await self._limits.follow_forever()
 
     async def watch_forever(self) -> None:
         """Raise when telemetry lies in the log that is not delivered: consumers are known to die in silence."""

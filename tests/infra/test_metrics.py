@@ -38,7 +38,7 @@ LABELS = {
     "by",
 }
 BASE_UNITS = ("_watts", "_seconds", "_bytes")
-COUNTED = {"info", "fallback", "owned", "incarnation", "generation", "messages", "up", "by"}
+COUNTED = {"info", "fallback", "owned", "stated", "incarnation", "generation", "messages", "up", "by"}
 ARM = NodeLabels("lus-1", "lus-1/a", "arm")
 
 

@@ -1,0 +1,91 @@
+"""Reading the limits' topic: whole, without a group, to its end before the first tick, and from then on as it grows.
+
+Every worker reads all of it: a limit above or below a grid loop matters to whoever balances it. Decides nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.replay import FETCH_WAIT_MS, Record
+from streams.signature import Headers
+from streams.topics import LIMIT
+
+_log = structlog.get_logger()
+
+POLL_MS: Final = 500
+RETRY_S: Final = 0.5
+
+Deliver = Callable[[Record, Headers], Awaitable[None]]
+"""Takes one message; an empty value is a tombstone. A KafkaError has it delivered again."""
+
+
+class LimitsMissingError(RuntimeError):
+    """The topic is not there: without knowing the limits nothing may be balanced (R13)."""
+
+
+class LimitFeed:
+    """Hands every message of the topic on, in order, once, while this process lives."""
+
+    def __init__(self, bootstrap: str, deliver: Deliver) -> None:
+        self._bootstrap = bootstrap
+        self._deliver = deliver
+        self._next: dict[TopicPartition, int] = {}
+        self._caught_up = asyncio.Event()
+
+    async def wait_until_read(self) -> None:
+        """Wait until all that was in the topic when the reading began has been handed on."""
+        await self._caught_up.wait()
+
+    async def follow_forever(self) -> None:
+        """Read, and begin where it was left when the broker was away."""
+        while True:
+            try:
+                await self._follow()
+            except (KafkaError, LimitsMissingError) as error:
+                _log.warning("limits_not_read", error=repr(error), again_in_s=RETRY_S)
+                await asyncio.sleep(RETRY_S)
+
+    async def _follow(self) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+        await consumer.start()
+        try:
+            if LIMIT.name not in await consumer.topics():
+                raise LimitsMissingError(f"topic {LIMIT.name} is missing: run `lusbalans topics ensure`")
+            spots = [TopicPartition(LIMIT.name, number) for number in range(LIMIT.partitions)]
+            consumer.assign(spots)
+            first, ends = await consumer.beginning_offsets(spots), await consumer.end_offsets(spots)
+            for spot in spots:
+                consumer.seek(spot, max(self._next.get(spot, 0), first[spot]))
+            while True:
+                await self._take(consumer)
+                if not self._caught_up.is_set():
+                    read = [await consumer.position(spot) >= ends[spot] for spot in spots]
+                    if all(read):
+                        self._caught_up.set()
+        finally:
+            await consumer.stop()
+
+    async def _take(self, consumer: AIOKafkaConsumer) -> None:
+        wait_ms = POLL_MS if self._caught_up.is_set() else FETCH_WAIT_MS
+        for spot, records in (await consumer.getmany(timeout_ms=wait_ms)).items():
+            for record in records:
+                taken = Record(
+                    partition=record.partition,
+                    offset=record.offset,
+                    key=record.key or b"",
+                    value=record.value or b"",
+                    received_at_us=record.timestamp * 1000,
+                )
+                await self._deliver(taken, record.headers)
+                self._next[spot] = record.offset + 1
