@@ -160,11 +160,12 @@ def _others(known: KnownLimits, node: str, limit_id: str) -> list[StatedLimit]:
 
 
 def _later(known: KnownLimits, entry: LimitEntry) -> LimitEntry:
-    """Return the entry as a change after the one that is known, also where the other's clock was ahead."""
+    """Return the entry as a change of the one that is known, later also where the other's clock was ahead."""
     held = known.entries.get(limit_key(known.hub.id, entry.node, entry.id))
-    if held is None or entry.changed_us > held.changed_us:
+    if held is None:
         return entry
-    return msgspec.structs.replace(entry, changed_us=held.changed_us + 1)
+    later_us = max(entry.changed_us, held.changed_us + 1)
+    return msgspec.structs.replace(entry, changed_us=later_us, after_us=held.changed_us)
 
 
 def _in_words(loosening: Loosening) -> str:

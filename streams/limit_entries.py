@@ -52,8 +52,8 @@ class KnownLimits:
     def fold(self, key: bytes, payload: bytes | None) -> Rejected | None:
         """Take one message of the topic; tells why it was refused.
 
-        A tombstone (None) counts only for a limit that was withdrawn before, and what is older than what is known of a
-        limit does not count: neither may loosen by being lost or sent again.
+        A tombstone (None) counts only for a limit that was withdrawn before, and a change only where whoever made it
+        saw what is known of the limit: nothing may be loosened by what is lost, sent again or written at once.
         """
         if payload is None:
             return self._clear_away(key)
@@ -62,8 +62,9 @@ class KnownLimits:
             return entry
         if key != limit_key(self.hub.id, entry.node, entry.id):
             return Rejected(DeadLetterReason.NOT_A_LIMIT, f"{entry.node}#{entry.id} came under another key")
-        if key in self.entries and entry.changed_us < self.entries[key].changed_us:
-            return Rejected(DeadLetterReason.NOT_A_LIMIT, "older than what is known of this limit")
+        held = self.entries.get(key)
+        if held is not None and held != entry and entry.after_us < held.changed_us:
+            return Rejected(DeadLetterReason.NOT_A_LIMIT, "a change of an older state of this limit than the last")
         limit = None if entry.terms is None else self.read(entry.node, entry.id, entry.terms)
         if isinstance(limit, Rejected):
             return limit

@@ -82,7 +82,10 @@ class LimitEntry(msgspec.Struct, frozen=True, kw_only=True):
     """In force; `null` when it was withdrawn, or while it is only proposed."""
     proposed: LimitProposal | None = None
     changed_us: int
-    """Rises with each change of the entry: an older one that comes again is refused."""
+    """Rises with each change of the entry."""
+    after_us: int = 0
+    """`changed_us` of the entry that whoever made this change saw; 0 for none. One that saw an older entry than the
+    last is refused: two people changed it at once, or an old message came again."""
     changed_by: str
     """Who made this change: stated, proposed, confirmed, rejected or withdrew."""
     changed_why: str

@@ -251,6 +251,7 @@ GOLDEN = {
             loosens="import may rise from 100 to 300 kW",
         ),
         changed_us=NOON_US,
+        after_us=NOON_US - 9_000_000,
         changed_by="els",
         changed_why="contract ended",
     ),

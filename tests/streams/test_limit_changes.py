@@ -186,6 +186,27 @@ def test_r18_an_older_entry_that_is_sent_again_changes_nothing(known):
     assert import_kw(known) == 60
 
 
+def test_r18_of_two_changes_at_once_the_first_counts_and_the_second_loosens_nothing(known):
+    set_cap(known, 60.0)
+    other = withdraw_limit(known, NODE, "cap", person=BAS, why="done", now_us=NOW_US)
+    set_cap(known, 30.0)
+    assert isinstance(known.fold(KEY, encode(other.entry)), Rejected)
+    assert import_kw(known) == 30
+
+
+def test_what_is_delivered_twice_is_not_refused(known):
+    assert known.fold(KEY, encode(set_cap(known).entry)) is None
+
+
+def test_a_log_of_which_entries_were_compacted_away_is_read(known):
+    first = set_cap(known, 60.0)
+    set_cap(known, 50.0)
+    last = set_cap(known, 40.0)
+    again = KnownLimits(small_hub())
+    assert [again.fold(KEY, encode(change.entry)) for change in (first, last)] == [None, None]
+    assert import_kw(again) == 40
+
+
 def test_a_change_is_later_than_the_one_before_even_by_a_clock_that_is_behind(known):
     first = set_cap(known)
     second = write(known, state_limit(known, NODE, "cap", cap(50.0), now_us=NOW_US - 5_000_000))

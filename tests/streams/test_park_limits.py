@@ -82,6 +82,6 @@ def test_where_keys_are_configured_only_signed_limits_count(headers, reason):
 def test_an_entry_that_is_withdrawn_is_told_as_not_there():
     park = ParkLimits(small_hub())
     park.fold(KEY, encode(ENTRY), ())
-    gone = msgspec.structs.replace(ENTRY, terms=None, changed_us=NOW_US + 1)
+    gone = msgspec.structs.replace(ENTRY, terms=None, changed_us=NOW_US + 1, after_us=NOW_US)
     assert park.fold(KEY, encode(gone), ()) is None
     assert north_kw(park.due(NOW_US + 12 * SECOND_US)) == []
