@@ -38,33 +38,57 @@ def sort_unique(table: Table, rows: Rows) -> Rows:
 
 def to_copy(table: Table, rows: Rows) -> bytes:
     """Pack rows for `copy <table> (<columns in order>) from stdin (format binary)`."""
-    row_type = np.dtype([("fields", ">i2")] + [part for each in table.columns for part in _field(each)])
-    packed = np.zeros(count_rows(rows), dtype=row_type)
+    sent = [(column, *_on_the_wire(column.kind, rows[column.name])) for column in table.columns]
+    row_type = np.dtype([("fields", ">i2")] + [part for column, _, null in sent for part in _parts(column, null)])
+    packed = np.empty(count_rows(rows), dtype=row_type)
     packed["fields"] = len(table.columns)
-    is_sent = np.ones((len(packed), row_type.itemsize), dtype=bool)
-    for column in table.columns:
-        values, is_null = _on_the_wire(column.kind, rows[column.name])
-        width = np.dtype(column.kind.wire_code).itemsize
-        packed[f"{column.name} length"] = np.where(is_null, -1, width)
-        packed[column.name] = np.where(is_null, 0, values)
-        if is_null.any():
-            begin = row_type.fields[column.name][1] if row_type.fields is not None else 0
-            is_sent[is_null, begin : begin + width] = False
+    unsent = [_put(packed, column, values, null) for column, values, null in sent]
     as_bytes = packed.view(np.uint8).reshape(len(packed), row_type.itemsize)
-    body = as_bytes.tobytes() if is_sent.all() else as_bytes[is_sent].tobytes()
-    return HEADER + body + TRAILER
+    return HEADER + _without(as_bytes, [each for each in unsent if each is not None]) + TRAILER
 
 
-def _field(column: Column) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (f"{column.name} length", ">i4"), (column.name, column.kind.wire_code)
+_Sent = NDArray[np.int64] | NDArray[np.float32]
+_Unsent = tuple[NDArray[np.bool_], slice]
+"""Rows, and the bytes of each that a null leaves out."""
 
 
-def _on_the_wire(kind: Kind, values: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Values as the column's type counts them, and where they are null."""
+def _parts(column: Column, null: NDArray[np.bool_]) -> list[tuple[str, str]]:
+    """Length and value; a column that a batch does not have at all has lengths only."""
+    parts = [(f"{column.name} length", ">i4"), (column.name, column.kind.wire_code)]
+    return parts[:1] if null.all() else parts
+
+
+def _put(packed: NDArray[np.void], column: Column, values: _Sent, null: NDArray[np.bool_]) -> _Unsent | None:
+    """Fill one column; returns what is to be left out of it, where only some rows are null."""
+    at = None if packed.dtype.fields is None else packed.dtype.fields.get(column.name)
+    if at is None:
+        packed[f"{column.name} length"] = -1
+        return None
+    wire_type, begin = at[0], at[1]
+    packed[column.name] = values
+    packed[f"{column.name} length"] = wire_type.itemsize
+    if not null.any():
+        return None
+    packed[f"{column.name} length"][null] = -1
+    return null, slice(begin, begin + wire_type.itemsize)
+
+
+def _without(as_bytes: NDArray[np.uint8], unsent: list[_Unsent]) -> bytes:
+    if not unsent:
+        return as_bytes.tobytes()
+    is_sent = np.ones(as_bytes.shape, dtype=bool)
+    for rows, width in unsent:
+        is_sent[rows, width] = False
+    return as_bytes[is_sent].tobytes()
+
+
+def _on_the_wire(kind: Kind, values: Array) -> tuple[_Sent, NDArray[np.bool_]]:
+    """Values as the column's type counts them, and where they are null; what stands there is not sent."""
     if kind is Kind.REAL:
         with np.errstate(over="ignore"):
             narrow = values.astype(np.float32)
-        return narrow.astype(np.float64), ~np.isfinite(narrow)
+        return narrow, ~np.isfinite(narrow)
+    whole = values.astype(np.int64, copy=False)
     if kind is Kind.INSTANT:
-        return values - _POSTGRES_EPOCH_US, np.zeros(len(values), dtype=bool)
-    return values, values == MISSING
+        return whole - _POSTGRES_EPOCH_US, np.zeros(len(whole), dtype=bool)
+    return whole, whole == MISSING

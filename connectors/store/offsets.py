@@ -69,16 +69,20 @@ def move_offsets(connection: psycopg.Connection, moves: Mapping[LogPartition, Mo
     Raises:
         FencedError: an offset is not what was expected; the caller's transaction must be rolled back.
     """
-    for partition, move in sorted(moves.items()):
-        cursor = connection.execute(
+    with connection.cursor() as cursor:
+        cursor.executemany(  # one answer is waited for, not one per partition
             """
             update ingest_offset set next_offset = %s, updated_at = now()
             where cluster_id = %s and topic_id = %s and partition = %s and next_offset = %s
             """,
-            (move.following, partition.cluster_id, partition.topic_id, partition.partition, move.expected),
+            [
+                (move.following, each.cluster_id, each.topic_id, each.partition, move.expected)
+                for each, move in sorted(moves.items())
+            ],
         )
-        if cursor.rowcount != 1:
-            raise FencedError(f"{partition.topic} partition {partition.partition} is not at {move.expected} any more")
+        if cursor.rowcount != len(moves):
+            expected = ", ".join(f"{each.topic}/{each.partition} {move.expected}" for each, move in moves.items())
+            raise FencedError(f"{len(moves) - cursor.rowcount} of these offsets are not what they were: {expected}")
 
 
 def skip_gap(connection: psycopg.Connection, partition: LogPartition, gap: Gap, move: Move) -> None:

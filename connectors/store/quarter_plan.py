@@ -44,6 +44,10 @@ class QuarterPlan:
         newest_us: dict[int, int] = {}
         for point, first_us, last_us in _spans(rows):
             known_us = self._newest_us.get(point)
+            if known_us is not None and known_us < first_us and (start_us := quarter_start_us(last_us)) <= known_us:
+                stale.add((point, start_us))  # most batches, all through a quarter
+                newest_us[point] = last_us
+                continue
             before_us = newest_us.get(point, known_us)
             newest_us[point] = last_us if before_us is None else max(last_us, before_us)
             if known_us is None or before_us is None or first_us <= known_us:
@@ -54,6 +58,10 @@ class QuarterPlan:
             due.discard(open_quarter := (point, quarter_start_us(last_us)))
             stale.add(open_quarter)
         return Touched(frozenset(due), frozenset(stale - due), newest_us)
+
+    def knows(self, point: int) -> bool:
+        """Whether a reading of this point was stored by us, and so its quarters are recomputed or stale."""
+        return point in self._newest_us
 
     @property
     def stale(self) -> frozenset[PointQuarter]:

@@ -1,10 +1,10 @@
 """Stores a batch in one transaction: offsets first, which fences, then rows, then the quarters they touch.
 
 Rows go by binary COPY straight into their table. Only where a key is already there (a gateway or a producer sent twice)
-the whole transaction is rolled back and done again with `on conflict do nothing`.
+the whole transaction is rolled back and done again with `on conflict do nothing`; what was there touches no quarter.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -104,11 +104,30 @@ class Writer:
             psycopg.OperationalError: the database went away; only the offsets there tell whether it was stored.
         """
         try:
-            added = _write(connection, prepared, _copy_into)
+            added = _copy_all(connection, prepared)
+            touched = prepared.touched
         except psycopg.errors.UniqueViolation:
-            added = _write(connection, prepared, _merge_into)
-        self.quarters.committed(prepared.touched)
+            added, touched = self._merge_all(connection, prepared)
+        self.quarters.committed(touched)
         return Stored(added, prepared.batch.rows_count - added)
+
+    def _merge_all(self, connection: psycopg.Connection, prepared: Prepared) -> tuple[int, Touched]:
+        added, touched = 0, _NOTHING_TOUCHED
+        with connection.transaction():
+            move_offsets(connection, prepared.batch.moves)
+            for table, rows in prepared.rows:
+                new = _merge_into(connection, table, rows)
+                added += len(new)
+                if table is TELEMETRY:
+                    touched = self.quarters.touched_by(self._new_to_quarters(rows, set(new)))
+            recompute(connection, touched.due)
+        return added, touched
+
+    def _new_to_quarters(self, rows: Rows, new: set[tuple[int, int]]) -> Rows:
+        """Leave out what was in the table and has its quarters recomputed, or noted as stale, by us."""
+        keys = zip(rows["point_id"].tolist(), rows["measured_at"].tolist(), strict=True)
+        counts = np.array([key in new or not self.quarters.knows(key[0]) for key in keys])
+        return {name: values[counts] for name, values in rows.items()}
 
     def refresh_quarters(self, connection: psycopg.Connection) -> int:
         """Bring provisional figures up to their readings; returns how many were behind."""
@@ -134,22 +153,17 @@ class Writer:
             self._days |= missing
 
 
-_Put = Callable[[psycopg.Connection, Table, Rows], int]
-
-
-def _write(connection: psycopg.Connection, prepared: Prepared, put: _Put) -> int:
+def _copy_all(connection: psycopg.Connection, prepared: Prepared) -> int:
     with connection.transaction():
         move_offsets(connection, prepared.batch.moves)
-        added = sum(put(connection, table, rows) for table, rows in prepared.rows)
+        for table, rows in prepared.rows:
+            _copy(connection, table, rows, into=table.name)
         recompute(connection, prepared.touched.due)
-    return added
+    return sum(count_rows(rows) for _, rows in prepared.rows)
 
 
-def _copy_into(connection: psycopg.Connection, table: Table, rows: Rows) -> int:
-    return _copy(connection, table, rows, into=table.name)
-
-
-def _merge_into(connection: psycopg.Connection, table: Table, rows: Rows) -> int:
+def _merge_into(connection: psycopg.Connection, table: Table, rows: Rows) -> list[tuple[int, int]]:
+    """Add the rows whose key is not there yet; returns the point and instant (microseconds) of each."""
     staging = f"staging_{table.name}"
     connection.execute(
         sql.SQL("create temporary table if not exists {} (like {}) on commit delete rows").format(
@@ -157,19 +171,24 @@ def _merge_into(connection: psycopg.Connection, table: Table, rows: Rows) -> int
         )
     )
     _copy(connection, table, rows, into=staging)
-    return connection.execute(
-        sql.SQL("insert into {} ({columns}) select {columns} from {} on conflict do nothing").format(
-            sql.Identifier(table.name), sql.Identifier(staging), columns=_column_list(table)
-        )
-    ).rowcount
+    statement = sql.SQL(
+        """
+        insert into {table} ({columns}) select {columns} from {staging} on conflict do nothing
+        returning point_id, (extract(epoch from {instant}) * 1000000)::bigint
+        """
+    ).format(
+        table=sql.Identifier(table.name),
+        columns=_column_list(table),
+        staging=sql.Identifier(staging),
+        instant=sql.Identifier(table.instant),
+    )
+    return connection.execute(statement).fetchall()
 
 
-def _copy(connection: psycopg.Connection, table: Table, rows: Rows, *, into: str) -> int:
+def _copy(connection: psycopg.Connection, table: Table, rows: Rows, *, into: str) -> None:
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(sql.Identifier(into), _column_list(table))
-    with connection.cursor() as cursor:
-        with cursor.copy(statement) as copy:
-            copy.write(to_copy(table, rows))
-        return cursor.rowcount
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(to_copy(table, rows))
 
 
 def _column_list(table: Table) -> sql.Composed:

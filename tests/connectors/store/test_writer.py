@@ -288,3 +288,20 @@ def test_recorder_needs_no_superuser_and_no_ownership(store, store_dsn, log):
         assert put(plain, log, [frame(0, {"a": 1})], offset=3).duplicates == 1
     store.execute(f"drop owned by {role}")
     store.execute(f"drop role {role}")
+
+
+@pytest.mark.parametrize(
+    ("writer_of", "found_wh"),
+    [
+        pytest.param(lambda mine: mine, 1, id="left alone by the writer that stored them"),
+        pytest.param(lambda _: Writer(), 90, id="recomputed by a writer that knows nothing"),
+    ],
+)
+def test_quarters_of_readings_sent_twice_are(store, log, writer_of, found_wh):
+    mine = Writer()
+    frames = [frame(at_s, {"a": at_s // 10}) for at_s in (0, 450, 900)]
+    put(store, log, frames, writer=mine)
+    store.execute("update quarter set energy_import_wh = 1 where complete")  # a mark that a recomputation removes
+    put(store, log, [*frames, frame(901, {"a": 91})], offset=3, writer=writer_of(mine))
+    assert quarters(store)[0] == (0, found_wh, 45, True)
+    assert count(store, "telemetry") == 4
