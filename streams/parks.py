@@ -34,6 +34,9 @@ RETRY_S: Final = 0.5
 SILENCE_S: Final = 15.0
 """Without a delivery for this long the log itself is asked whether there was anything to deliver."""
 
+STOOD_STILL_S: Final = 2.0
+"""A sleep that took so much longer was not the consumer's fault."""
+
 
 class DeliveryStoppedError(RuntimeError):
     """The group's consumer delivers nothing though there is something: only a new process mends that."""
@@ -175,10 +178,15 @@ class Parks:
         await self._limits.follow_forever()
 
     async def watch_forever(self) -> None:
-        """Raise when telemetry lies in the log that is not delivered: consumers are known to die in silence."""
+        """Raise when telemetry lies in the log that is not delivered: consumers are known to die in silence.
+
+        Where this stood still itself, the whole process was stopped: its consumer gets a chance to go on.
+        """
         while True:
+            awake_s = time.monotonic()
             await asyncio.sleep(SILENCE_S)
-            if not (self._active and self._folded and self._silent()):
+            stood_still = time.monotonic() - awake_s > SILENCE_S + STOOD_STILL_S
+            if stood_still or not (self._active and self._folded and self._silent()):
                 continue
             try:
                 ends = await log_ends(self._bootstrap, TELEMETRY, list(self._folded))
