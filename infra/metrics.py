@@ -368,6 +368,50 @@ class RecorderMetrics:
         )
 
 
+class WatchdogMetrics:
+    """What the watchdog says of itself and of the grid loops it watches."""
+
+    def __init__(self, hub: str, grid_loops: Collection[str]) -> None:
+        declare = _Declare("watchdog", hub)
+        self.registry: Final = declare.registry
+        self._turned = declare.gauge(
+            "lusbalans_watchdog_last_round_timestamp_seconds", "When it last went round, Unix time."
+        )
+        self._judged = declare.gauge(
+            "lusbalans_watchdog_last_judged_timestamp_seconds",
+            "When it last judged a grid loop, all of the log read.",
+            "grid_loop",
+        )
+        self._conditions = declare.gauge(
+            "lusbalans_watchdog_conditions", "1 while a condition is seen.", "grid_loop", "kind"
+        )
+        self._reverts = declare.counter("lusbalans_watchdog_reverts_total", "Reverts written (R17).", "grid_loop")
+        self._lower_epoch = declare.counter(
+            "lusbalans_watchdog_lower_epoch_frames_total", "Setpoint frames of a second controller (R8).", "grid_loop"
+        )
+        for grid_loop in grid_loops:
+            self._reverts.labels(grid_loop)
+            self._lower_epoch.labels(grid_loop)
+
+    def turned(self, *, at_us: int) -> None:
+        """State that it is alive."""
+        self._turned.set(at_us / 1e6)
+
+    def judged(self, grid_loop: str, *, at_us: int, conditions: Mapping[str, bool]) -> None:
+        """State what was found, by `ConditionKind`."""
+        self._judged.labels(grid_loop).set(at_us / 1e6)
+        for kind, is_seen in conditions.items():
+            self._conditions.labels(grid_loop, kind).set(is_seen)
+
+    def count_revert(self, grid_loop: str) -> None:
+        """Count a revert that the broker took."""
+        self._reverts.labels(grid_loop).inc()
+
+    def count_lower_epoch(self, grid_loop: str) -> None:
+        """Count a frame of somebody with a lower epoch than the newest."""
+        self._lower_epoch.labels(grid_loop).inc()
+
+
 class SimulatorMetrics:
     """What the simulated park measures of itself."""
 

@@ -36,6 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Raised, by two people, when a cluster was restored or re-created (R8)."""
     signing_keys: str = ""
     """Keys for signatures on setpoints, limits and reverts (`streams/signature.py`), from a secret file; empty: unsigned."""
+    watchdog_revert_s: Annotated[float, msgspec.Meta(ge=2, le=60)] = 8.0
+    """Silence of a grid loop's worker after which the watchdog reverts its devices (R17): longer than a failover."""
     simulator_host: str = "127.0.0.1"
     simulator_port: Port = 7200
     """Where simulated devices listen for setpoints."""

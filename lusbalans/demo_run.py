@@ -26,7 +26,7 @@ from lusbalans.picture import Picture
 from streams.messages import LoopState, SetpointFrame, SetpointResult, TelemetryFrame
 from streams.summary import Summary, SummaryFold
 
-SENDERS: Final = ("simulator", "worker", "dispatch")
+SENDERS: Final = ("watchdog", "simulator", "worker", "dispatch")
 """Stopped first, so that the recorder can store the last of what they said."""
 
 FIRST_SETPOINT_S: Final = 120.0
@@ -83,7 +83,7 @@ def run_demo(plan: Plan, view: View, *, stop: threading.Event, on_progress: Prog
         RunLog(environment.kafka.bootstrap, plan.hub.id, since_us=quarter_start_us(began_us) - _EARLY_US) as log,
         Roles(_settings(plan, environment), on_progress=on_progress) as roles,
     ):
-        roles.start("simulator", "dispatch", "recorder")
+        roles.start("simulator", "dispatch", "recorder", "watchdog")
         on_progress("waiting for the compiled kernel (half a minute, the first time)")
         compilation.wait(stop)
         roles.start("worker")

@@ -66,6 +66,14 @@ def run_recorder(settings: Settings) -> None:
             raise CommandFailedError(str(error)) from error
 
 
+def run_watchdog(settings: Settings) -> None:
+    """Revert grid loops that nobody decides on."""
+    hub = want_hub(settings.hub_dir)
+    from connectors.watchdog.role import run
+
+    run(settings, hub, stop_on_signal())
+
+
 def run_simulator(settings: Settings) -> None:
     """Be the park: devices, meters and gateways."""
     hub = want_hub(settings.hub_dir)
@@ -83,11 +91,12 @@ ROLES: Final[Mapping[str, Callable[[Settings], None]]] = {
     "worker": run_worker,
     "dispatch": run_dispatch,
     "recorder": run_recorder,
+    "watchdog": run_watchdog,
     "simulator": run_simulator,
 }
 
 
-SIGNING: Final = frozenset({"worker", "dispatch"})
+SIGNING: Final = frozenset({"worker", "dispatch", "watchdog"})
 """Roles that sign or verify."""
 
 
@@ -108,6 +117,7 @@ def run(role: str, hub_dir: str | None, data_dir: str | None, http_port: int | N
     worker     balances grid loops: telemetry in, setpoints out; of one hub, or of all hubs in a folder of hub folders
     dispatch   tells devices their setpoints and keeps the leases
     recorder   stores what passes in PostgreSQL or TimescaleDB
+    watchdog   sends a grid loop to its reversion values when nobody decides on it
     simulator  stands in for a park: devices, meters, gateways
 
     Everything else is set by variables LUSBALANS_<NAME>, such as LUSBALANS_KAFKA_BOOTSTRAP=127.0.0.1:9092. With

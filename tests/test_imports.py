@@ -1,6 +1,6 @@
 """What a process loads, seen from a fresh one: one client library's fault must not silence the other's users.
 
-Dispatch, recorder and simulator never load Faust or aiokafka; the worker loads no database driver and no
+Dispatch, watchdog, recorder and simulator never load Faust or aiokafka; the worker loads no database driver and no
 kafka-python. Import-linter reads our own imports; only a real process shows what comes along with them.
 """
 

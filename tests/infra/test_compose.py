@@ -12,9 +12,9 @@ import yaml
 from infra.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
-ROLES = ("worker", "dispatch", "recorder", "simulator")
+ROLES = ("worker", "dispatch", "recorder", "watchdog", "simulator")
 VERBS = {("run", role) for role in ROLES} | {("topics", "ensure"), ("db", "migrate")}
-SECRET = re.compile(r"password|secret|token|dsn", re.IGNORECASE)
+SECRET = re.compile(r"password|secret|token|dsn|signing", re.IGNORECASE)
 
 
 def plugin_exists():
@@ -74,6 +74,11 @@ def test_the_settings_of_a_service_are_accepted(service, tmp_path):
     environment = {n: str(secret) if n.endswith("_FILE") else str(v) for n, v in service["environment"].items()}
     settings = load_settings(environment)
     assert (settings.database_dsn != "") is ("database_dsn" in secret_names(service))
+    assert (settings.signing_keys != "") is ("signing_keys" in secret_names(service))
+
+
+def test_whoever_writes_or_obeys_setpoints_and_reverts_has_the_keys():
+    assert {name for name in OURS if "signing_keys" in secret_names(OURS[name])} == {"worker", "dispatch", "watchdog"}
 
 
 @each(SERVICES)
@@ -130,8 +135,8 @@ def test_what_dispatch_must_remember_outlives_its_container():
     assert OURS["dispatch"]["environment"]["LUSBALANS_DATA_DIR"] == "/data"
 
 
-def test_no_database_can_keep_the_worker_or_dispatch_from_running():
-    for role in ("worker", "dispatch"):
+def test_no_database_can_keep_worker_dispatch_or_watchdog_from_running():
+    for role in ("worker", "dispatch", "watchdog"):
         assert not {"timescaledb", "setup-database"} & set(OURS[role]["depends_on"])
         assert "storage" not in OURS[role]["networks"]
 

@@ -29,9 +29,12 @@ def here(kafka, postgres, tmp_path_factory):
     folder = tmp_path_factory.mktemp("compose")
     secret = folder / "database_dsn"
     secret.write_text(postgres.create_database("compose"), encoding="utf-8")
+    keys = folder / "signing_keys"
+    keys.write_text("park:" + 32 * "5e" + "\n", encoding="utf-8")
     yield {
         "kafka:19092": kafka.bootstrap,
         "/run/secrets/database_dsn": str(secret),
+        "/run/secrets/signing_keys": str(keys),
         "/hub": str(ROOT / "infra/hubs/de-koumen"),
         "/data": str(folder),
         "0.0.0.0": "127.0.0.1",  # noqa: S104 (what the containers bind becomes loopback here)

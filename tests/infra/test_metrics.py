@@ -18,6 +18,7 @@ from infra.metrics import (
     NodeLabels,
     RecorderMetrics,
     SimulatorMetrics,
+    WatchdogMetrics,
     WorkerMetrics,
 )
 
@@ -38,7 +39,7 @@ LABELS = {
     "by",
 }
 BASE_UNITS = ("_watts", "_seconds", "_bytes")
-COUNTED = {"info", "fallback", "owned", "stated", "incarnation", "generation", "messages", "up", "by"}
+COUNTED = {"info", "fallback", "owned", "stated", "incarnation", "generation", "messages", "up", "by", "conditions"}
 ARM = NodeLabels("lus-1", "lus-1/a", "arm")
 
 
@@ -47,6 +48,7 @@ ROLES = {
     "dispatch": DispatchMetrics,
     "recorder": lambda hub: RecorderMetrics(hub, RecorderProgress()),
     "simulator": SimulatorMetrics,
+    "watchdog": lambda hub: WatchdogMetrics(hub, ["lus-1"]),
 }
 
 
@@ -175,6 +177,21 @@ def test_dispatch_counts_what_it_accepts_refuses_and_reverts():
     assert value("lusbalans_dispatch_assets_reverted_total", {"grid_loop": "lus-1"}) == 10
     assert value("lusbalans_dispatch_device_failures_total", {"driver": "simulator"}) == 2
     assert value("lusbalans_dispatch_setpoint_latency_seconds_sum") == pytest.approx(0.03)
+
+
+def test_the_watchdog_shows_when_it_last_went_round_and_what_it_sees():
+    watchdog = WatchdogMetrics("de-koumen", ["lus-1"])
+    watchdog.turned(at_us=2_500_000)
+    watchdog.judged("lus-1", at_us=2_000_000, conditions={"controller_silent": True, "reverted": False})
+    watchdog.count_revert("lus-1")
+    watchdog.count_lower_epoch("lus-1")
+    value = watchdog.registry.get_sample_value
+    assert value("lusbalans_watchdog_last_round_timestamp_seconds") == 2.5
+    assert value("lusbalans_watchdog_last_judged_timestamp_seconds", {"grid_loop": "lus-1"}) == 2.0
+    assert value("lusbalans_watchdog_conditions", {"grid_loop": "lus-1", "kind": "controller_silent"}) == 1
+    assert value("lusbalans_watchdog_conditions", {"grid_loop": "lus-1", "kind": "reverted"}) == 0
+    assert value("lusbalans_watchdog_reverts_total", {"grid_loop": "lus-1"}) == 1
+    assert value("lusbalans_watchdog_lower_epoch_frames_total", {"grid_loop": "lus-1"}) == 1
 
 
 def test_the_recorder_shows_its_progress_as_it_is_when_asked():

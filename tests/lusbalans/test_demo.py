@@ -78,7 +78,7 @@ def left_of(children, patience_s=5.0):
     return [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
 
-ROLES = ("run simulator", "run dispatch", "run recorder", "run worker", "kafka", "postgres")
+ROLES = ("run simulator", "run dispatch", "run recorder", "run watchdog", "run worker", "kafka", "postgres")
 
 
 @pytest.fixture(scope="module")
