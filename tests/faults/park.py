@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from streams.topics import PARTITIONS, TELEMETRY, Topic, key_of, partition_of
 from tests.connectors.dispatch.worker_double import free_port
 
 DE_KOUMEN = Path(__file__).parents[2] / "infra/hubs/de-koumen"
+STARTER = DE_KOUMEN.parent / "starter"
 SECOND_US = 1_000_000
 KW_PER_WH_PER_S = 3.6
 
@@ -36,6 +38,16 @@ def copy_hub(folder: Path, hub_id: str) -> Path:
     shutil.copytree(DE_KOUMEN, copy)
     text = (copy / "hub.toml").read_text(encoding="utf-8")
     (copy / "hub.toml").write_text(text.replace('id = "de-koumen"', f'id = "{hub_id}"', 1), encoding="utf-8")
+    return copy
+
+
+def small_park(folder: Path, hub_id: str, grid_loop: str) -> Path:
+    """The starter hub with one loop of its own name, so that loops of several parks can be told apart."""
+    copy = folder / hub_id
+    copy.mkdir(parents=True)
+    for file in STARTER.iterdir():
+        text = file.read_text(encoding="utf-8").replace("lus-1", grid_loop)
+        (copy / file.name).write_text(text.replace('id = "my-park"', f'id = "{hub_id}"', 1), encoding="utf-8")
     return copy
 
 
@@ -187,14 +199,14 @@ class Heard:
 
 
 class Listener:
-    """Everything of one hub on some topics, from the beginning; `so_far` reads on."""
+    """Everything of one hub, or of several, on some topics, from the beginning; `so_far` reads on."""
 
-    def __init__(self, bootstrap: str, hub_id: str, *topics: Topic) -> None:
+    def __init__(self, bootstrap: str, hub_id: str | Sequence[str], *topics: Topic) -> None:
         self._consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=None, reconnect_backoff_max_ms=500)
         spots = [TopicPartition(topic.name, number) for topic in topics for number in range(PARTITIONS)]
         self._consumer.assign(spots)
         self._consumer.seek_to_beginning(*spots)
-        self._hub = f"{hub_id}/".encode()
+        self._hubs = tuple(f"{one}/".encode() for one in ([hub_id] if isinstance(hub_id, str) else hub_id))
         self.heard: dict[str, list[Heard]] = {topic.name: [] for topic in topics}
 
     def so_far(self, topic: Topic) -> list[Heard]:
@@ -204,7 +216,7 @@ class Listener:
                 self.heard[spot.topic] += [
                     Heard(r.timestamp / 1000, r.value, {k: v.decode() for k, v in r.headers}, spot.partition)
                     for r in records
-                    if r.key is not None and r.key.startswith(self._hub)
+                    if r.key is not None and r.key.startswith(self._hubs)
                 ]
             if not polled:
                 break
