@@ -19,12 +19,19 @@ from tests.soak.setpoint_log import SetpointLog
 TENTH = 0.1
 
 SCALE = float(os.environ.pop("LUSBALANS_SOAK", TENTH))  # taken out: roles refuse a setting that they do not know
+MINUTES = float(os.environ.pop("LUSBALANS_SOAK_MINUTES", max(1.0, 10 * SCALE)))
 
 
 @pytest.fixture(scope="session")
 def scale() -> float:
     """Share of the full soak's counts and hours, from LUSBALANS_SOAK: 1.0 is all of it."""
     return SCALE
+
+
+@pytest.fixture(scope="session")
+def minutes() -> float:
+    """How long slopes are watched, from LUSBALANS_SOAK_MINUTES: one in `make test`, ten in `make soak`."""
+    return MINUTES
 
 
 @dataclass(frozen=True)
