@@ -11,6 +11,7 @@ from lusbalans.hub_commands import hub
 from lusbalans.kernel_commands import warm_up
 from lusbalans.roles import run
 from lusbalans.service_commands import db, topics
+from lusbalans.simulate import simulate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -23,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (demo, run, hub, balance, topics, db, warm_up):
+for command in (demo, run, hub, balance, simulate, topics, db, warm_up):
     main.add_command(command)

@@ -11,7 +11,7 @@ from typing import Final
 from connectors.simulation.devices import Devices
 from connectors.simulation.faults import LATE_S, FaultKind, Faults
 from connectors.simulator.arrays import Floats
-from connectors.simulator.park import Park, ParkState
+from connectors.simulator.park import Park
 from connectors.simulator.telemetry import frame_of, gateways
 from hub.model import Hub
 from streams.grid_loop import Cycle, GridLoop
@@ -35,11 +35,12 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Second:
-    """What happened in one second, as messages; and the park at its beginning, which the frames tell of."""
+    """What happened in one second, as messages."""
 
-    park: ParkState
+    told_kw: Floats
+    """[assets] What the devices' leases say during the second that follows; infinity for what nobody controls."""
     obeyed_kw: Floats
-    """[assets] What the devices go to during the second that follows; infinity for what nobody controls."""
+    """[assets] What the devices go to, those with a fault included."""
     heard: tuple[Heard, ...]
     states: tuple[LoopState, ...]
     setpoints: tuple[SetpointFrame, ...]
@@ -67,7 +68,7 @@ class ClosedLoop:
 
     def turn(self) -> Second:
         """Let one second pass; the state after it is in `state`."""
-        began, now_us = self.state, self.now_us
+        now_us = self.now_us
         self._send()
         heard = self._arrived(now_us + DECIDED_US)
         for each in heard:
@@ -76,17 +77,23 @@ class ClosedLoop:
         decided_us = now_us + DECIDED_US
         results = [result for frame in frames for result in self.devices.receive(frame, now_us=decided_us)]
         results += self.devices.turn(now_us=decided_us)
-        obeyed_kw = self._as_devices_do(self.devices.obeyed_kw(now_us=now_us + SECOND_US))
+        told_kw = self.devices.obeyed_kw(now_us=now_us + SECOND_US)
+        obeyed_kw = self._as_devices_do(told_kw)
         self.now_us += SECOND_US
         self.state = self.park.step(self.state, obeyed_kw, at_us=self.now_us)
         return Second(
-            park=began,
+            told_kw=told_kw,
             obeyed_kw=obeyed_kw,
             heard=tuple(heard),
             states=tuple(states),
             setpoints=tuple(frames),
             results=tuple(results),
         )
+
+    def last_words(self) -> tuple[Heard, ...]:
+        """What the gateways say at the end of the run, and what is under way still."""
+        self._send()
+        return tuple(self._arrived(max((each.received_at_us for each in self._under_way), default=0)))
 
     def _send(self) -> None:
         self._sequence += 1

@@ -109,6 +109,10 @@ class Faults:
         """What a kind of fault holds at an instant."""
         return [fault.target for fault in self.faults if fault.kind is kind and fault.active(at_us)]
 
+    def named(self, at_us: int) -> list[str]:
+        """The faults that hold at an instant, for people."""
+        return [f"{fault.kind} {fault.target}".strip() for fault in self.faults if fault.active(at_us)]
+
     def worker_away(self, at_us: int) -> bool:
         """Whether nobody decides."""
         return bool(self.targets(FaultKind.WORKER_GAP, at_us))

@@ -17,7 +17,7 @@ from hub.model import Asset, AssetKind, Connection, Hub
 from hub.rows import unknown_name
 
 _ABSURD_FACTOR: Final = 2.0
-"""More than this times what a point can carry was never measured: most likely it is in watts (R14)."""
+"""More than this times what a connection can carry was never measured: most likely it is in watts (R14)."""
 
 _REFUSED_KINDS: Final = {
     AssetKind.BATTERY: ("is a battery, which follows its setpoints", "leave the column out"),
@@ -26,16 +26,12 @@ _REFUSED_KINDS: Final = {
 }
 
 
-def check_profiles(
-    table: Table, hub: Hub, *, from_us: int, until_us: int, with_sessions: Collection[str] = ()
-) -> Powers:
-    """The powers of a period.
+def check_profiles(table: Table, hub: Hub, *, with_sessions: Collection[str] = ()) -> Powers:
+    """The powers of a file.
 
     Args:
-        table: as read from a file.
+        table: as read from the file.
         hub: whose connections and assets the columns are.
-        from_us: start of the period that is to be simulated.
-        until_us: its end.
         with_sessions: chargers whose cars are told by sessions, which leaves no place for a column.
 
     Raises:
@@ -44,17 +40,25 @@ def check_profiles(
     errors = [*table.errors, *_columns(table, hub, with_sessions), *_times(table), *_values(table, hub)]
     if errors:
         raise HubErrors(errors)
-    powers = Powers(
+    return Powers(
         names=table.names,
         start_us=int(table.at_us[0]),
         step_us=int(table.at_us[1] - table.at_us[0]),
         power_kw=table.power_kw,
     )
-    if not (powers.start_us <= from_us and until_us <= powers.end_us):
-        covered = f"the values cover {as_utc(powers.start_us)} to {as_utc(powers.end_us)}"
-        remedy = f"ask for a period within that, not {as_utc(from_us)} to {as_utc(until_us)}"
-        raise HubErrors([HubError(table.file, None, TIME, covered, remedy)])
-    return powers.between(from_us, until_us)
+
+
+def cut(powers: Powers, *, file: str, from_us: int, until_us: int) -> Powers:
+    """The powers of a period.
+
+    Raises:
+        HubErrors: they do not cover it.
+    """
+    if powers.start_us <= from_us and until_us <= powers.end_us:
+        return powers.between(from_us, until_us)
+    covered = f"the values cover {as_utc(powers.start_us)} to {as_utc(powers.end_us)}"
+    remedy = f"ask for a period within that, not {as_utc(from_us)} to {as_utc(until_us)}"
+    raise HubErrors([HubError(file, None, TIME, covered, remedy)])
 
 
 def _columns(table: Table, hub: Hub, with_sessions: Collection[str]) -> Iterator[HubError]:
@@ -111,15 +115,18 @@ def _values(table: Table, hub: Hub) -> Iterator[HubError]:
 def _signs_and_sizes(table: Table, at: int, power_kw: Floats, point: Connection | Asset) -> Iterator[HubError]:
     produces = point.kind is AssetKind.PV if isinstance(point, Asset) else point.contract_export_kw > 0
     consumes = not (isinstance(point, Asset) and produces)
-    most_kw = _ABSURD_FACTOR * (point.rated_kw if isinstance(point, Asset) else point.capacity_kva)
     if not produces:
         remedy = "consumption is positive; production belongs in the column of the PV that makes it"
         yield from _first(table, at, power_kw < 0, "is negative, but nothing here can produce", remedy)
     if not consumes:
         remedy = "production is negative: change the sign of the column"
         yield from _first(table, at, power_kw > 0, "is positive, but PV takes no power", remedy)
+    if isinstance(point, Asset):
+        most_kw, said = 1.001 * max(-point.min_kw, point.max_kw), "the largest power that assets.csv states"
+    else:
+        most_kw, said = _ABSURD_FACTOR * point.capacity_kva, "twice what the connection carries"
     remedy = "mind the unit: powers are in kW"
-    yield from _first(table, at, np.abs(power_kw) > most_kw, f"is beyond {most_kw:g} kW, twice what it carries", remedy)
+    yield from _first(table, at, np.abs(power_kw) > most_kw, f"is beyond {most_kw:g} kW, {said}", remedy)
 
 
 def _first(table: Table, at: int, wrong: Flags, problem: str, remedy: str) -> Iterator[HubError]:

@@ -1,7 +1,7 @@
 """Profiles and sessions of the small park as files, said in few words."""
 
 from connectors.simulation.instants import as_utc, instant_us
-from connectors.simulation.profile_checks import check_profiles
+from connectors.simulation.profile_checks import check_profiles, cut
 from connectors.simulation.profile_file import read_table
 from tests.streams.small_park import small_hub
 
@@ -22,4 +22,5 @@ def written(path, header, rows):
 
 def checked(path, *, from_us=NOON_US, until_us=NOON_US + 5 * MINUTE_US, hub=None, with_sessions=()):
     table = read_table(path)
-    return check_profiles(table, hub or small_hub(), from_us=from_us, until_us=until_us, with_sessions=with_sessions)
+    powers = check_profiles(table, hub or small_hub(), with_sessions=with_sessions)
+    return cut(powers, file=path.name, from_us=from_us, until_us=until_us)

@@ -21,7 +21,7 @@ REFUSALS = {
     "a battery": ("time_utc,battery", ["1"], "battery: is a battery, which follows its setpoints; leave the column out"),
     "a load below zero": (f"time_utc,{BAKERY}", ["-1"], f"row 2, {BAKERY}: -1 is negative, but nothing here can produce"),
     "PV above zero": ("time_utc,roof", ["30"], "roof: 30 is positive, but PV takes no power; so are 5 more of the column; production is negative"),
-    "watts": (f"time_utc,{FACTORY}", ["80000"], f"{FACTORY}: 80000 is beyond 800 kW, twice what it carries"),
+    "watts": (f"time_utc,{FACTORY}", ["80000"], f"{FACTORY}: 80000 is beyond 800 kW, twice what the connection carries"),
     "an empty cell": (f"time_utc,{FACTORY},roof", ["", "0"], f"row 2, {FACTORY}: is empty; fill it in: a gap has no power"),
     "a decimal comma": (f"time_utc,{FACTORY}", ['"1,5"'], "has a decimal comma; write 1.5"),
     "not a number": (f"time_utc,{FACTORY}", ["nan"], f"row 2, {FACTORY}: nan is not a finite number"),

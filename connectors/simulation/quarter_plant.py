@@ -1,0 +1,74 @@
+"""The park balanced once per quarter: what an ideal second-by-second control would come to, as means. Pure.
+
+The same plant, limits, quarter law and kernel as in each tick, on the whole park at once: two levels give the same
+answer (`balancer.two_level`). What happens within a quarter is not looked at: devices reach their setpoint at once,
+steps and least powers of chargers are kept on average, leases do not matter.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from balancer.kernel import Solver, State
+from balancer.violations import excess
+from connectors.simulator.arrays import Floats, Ints
+from hub.model import GROUP, PARK, Hub
+from hub.quarters import QUARTER_US
+from streams.limits import judged_bounds_kw
+from streams.plant import Indices, Plant, build_plant
+
+_MISSED_KW: Final = 1e-6
+"""A limit that is missed by less is kept, but for rounding."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quarter:
+    """What the controllable assets do in one quarter, in the plant's order; and how many limits cannot be kept."""
+
+    power_w: Ints
+    violations: int
+
+
+class QuarterPlant:
+    """A park laid out once; `balance` for each quarter."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.plant: Plant = build_plant(hub, PARK)
+        bounds, node_ids = self.plant.bounds, self.plant.node_ids
+        self._solver, self._state = Solver(self.plant.topology), State.of(self.plant.topology)
+        self._park, self._group = node_ids.index(PARK), node_ids.index(GROUP)
+        self._member = np.array([connection.member for connection in self.plant.connections])
+        self._outsider: Floats = (~self._member[self.plant.asset_connection]).astype(np.float64)
+        self._node: Indices = np.array([b.node for b in bounds], np.int64)
+        bounds_kw = judged_bounds_kw(  # the same for every quarter, seen from its first instant
+            bounds, energy_kwh=np.zeros((len(node_ids), 2)), uncovered_s=np.zeros(len(node_ids)), now_us=QUARTER_US
+        )
+        at_park = self._node == self._park
+        imports = np.array([b.imports for b in bounds])
+        bounds_kw -= np.where(at_park, np.where(imports, hub.margin.import_kw, hub.margin.export_kw), 0.0)
+        at = self.plant.bounds_at
+        self._state.upper_kw[at] = np.where(imports, bounds_kw, np.inf)
+        self._state.lower_kw[at] = np.where(imports, -np.inf, 0.0 - bounds_kw)
+        self._last_kw = np.zeros(len(self.plant.assets))
+
+    def balance(self, load_kw: Floats, *, min_kw: Floats, max_kw: Floats, target_kw: Floats) -> Quarter:
+        """Give every controllable asset its mean power.
+
+        Args:
+            load_kw: [connections] what no setpoint moves, in the plant's order.
+            min_kw: [assets] least mean power, in the plant's order.
+            max_kw: [assets] largest.
+            target_kw: [assets] what it would be if nothing bound.
+        """
+        plant, state = self.plant, self._state
+        loads_kw = plant.sum_up(load_kw)
+        # The tree knows every connection as part of the group: what is none of the group's comes off again.
+        loads_kw[self._group] = load_kw @ self._member - self._last_kw @ self._outsider
+        state.uncontrolled_kw[plant.bounds_at] = loads_kw[self._node]
+        state.min_kw[:], state.max_kw[:], state.target_kw[:] = min_kw, max_kw, target_kw
+        answer = self._solver.solve(state)
+        over_kw, under_kw = excess(answer)
+        self._last_kw = answer.power_kw.copy()
+        missed = int(np.count_nonzero(np.maximum(over_kw, under_kw) > _MISSED_KW))
+        return Quarter(np.rint(answer.power_kw * 1000.0).astype(np.int64), missed)
