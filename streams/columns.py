@@ -4,7 +4,7 @@ Stateless: the same frame with the same arrival time gives the same columns, so 
 live path agree. Only unequal columns refuse a whole frame; one bad reading is masked and named.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,9 +29,26 @@ class Points:
     max_abs_kw: NDArray[np.float64]
     """[n_points] A larger reading is absurd."""
 
-    def index(self) -> dict[str, int]:
+    def index(self) -> "PointIndex":
         """Position of each id."""
-        return {point: position for position, point in enumerate(self.ids)}
+        return PointIndex({point: position for position, point in enumerate(self.ids)})
+
+
+class PointIndex(dict[str, int]):
+    """Position of each id. Remembers the ids it was asked for last: a gateway names the same ones each second."""
+
+    __slots__ = ("_asked", "_found")
+
+    def __init__(self, positions: Mapping[str, int]) -> None:
+        super().__init__(positions)
+        self._asked: list[str] = []
+        self._found: NDArray[np.int64] = np.zeros(0, np.int64)
+
+    def find(self, ids: list[str]) -> NDArray[np.int64]:
+        """[n_ids] Positions, -1 for an id that is not there; not to be written to."""
+        if ids != self._asked:
+            self._asked, self._found = ids, np.array([self.get(point, -1) for point in ids], np.int64)
+        return self._found
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,8 @@ class BadReading:
 class Columns:
     """Checked readings of one frame; all arrays are [n_good_rows], NaN or -1 where missing."""
 
+    row: NDArray[np.int64]
+    """Which row of the frame."""
     point: NDArray[np.int64]
     at_us: NDArray[np.int64]
     power_kw: NDArray[np.float64]
@@ -59,7 +78,7 @@ class Columns:
 
 
 def check_columns(
-    frame: TelemetryFrame, *, points: Points, index: dict[str, int], received_at_us: int
+    frame: TelemetryFrame, *, points: Points, index: PointIndex, received_at_us: int
 ) -> Columns | Rejected:
     """Turn a frame into columns; `received_at_us` is the broker's time of arrival.
 
@@ -69,60 +88,75 @@ def check_columns(
     if unequal:
         return Rejected(DeadLetterReason.UNEQUAL_COLUMNS, unequal)
     n_rows = len(frame.ids)
-    point = np.fromiter((index.get(name, -1) for name in frame.ids), np.int64, n_rows)
-    at_us = _registers(frame.measured_at_us, n_rows)
-    power_kw = _floats(frame.power_kw, n_rows)
-    import_wh = _registers(frame.energy_import_wh, n_rows)
-    export_wh = _registers(frame.energy_export_wh, n_rows)
-    ceiling_kw = points.max_abs_kw[point]
-    with np.errstate(invalid="ignore"):
-        tests = (
-            (DeadLetterReason.UNKNOWN_POINT, point < 0),
-            (DeadLetterReason.FROM_THE_FUTURE, at_us > received_at_us + FUTURE_TOLERANCE_US),
-            (DeadLetterReason.ABSURD_VALUE, (np.abs(power_kw) > ceiling_kw) | (at_us <= 0) | (import_wh < 0)),
-            (DeadLetterReason.ABSURD_VALUE, (export_wh < 0) | (np.fmax(import_wh, export_wh) > MAX_REGISTER_WH)),
-        )
-    good = np.ones(n_rows, np.bool_)
-    bad: list[BadReading] = []
-    for reason, failed in tests:
-        bad.extend(BadReading(int(row), frame.ids[row], reason) for row in np.flatnonzero(failed & good))
-        good &= ~failed
+    point = index.find(frame.ids)
+    at_us, power_kw = _registers(frame.measured_at_us, n_rows), _floats(frame.power_kw, n_rows)
+    registers_wh = np.stack([_registers(column, n_rows) for column in (frame.energy_import_wh, frame.energy_export_wh)])
+    absurd_wh = (registers_wh < 0) | (registers_wh > MAX_REGISTER_WH)
+    tests = (
+        (DeadLetterReason.UNKNOWN_POINT, point < 0),
+        (DeadLetterReason.FROM_THE_FUTURE, at_us > received_at_us + FUTURE_TOLERANCE_US),
+        (
+            DeadLetterReason.ABSURD_VALUE,
+            (np.abs(power_kw) > points.max_abs_kw[point]) | (at_us <= 0) | absurd_wh[0] | absurd_wh[1],
+        ),
+    )
+    bad, failed = _failures(frame, tests)
     if Quality.BAD in frame.quality:
-        good &= np.array([quality != Quality.BAD for quality in frame.quality], np.bool_)
+        failed |= np.array([quality == Quality.BAD for quality in frame.quality], np.bool_)
+    good = np.flatnonzero(~failed) if failed.any() else slice(None)
+    whole_wh = np.where(np.isnan(registers_wh), -1, registers_wh)[:, good].astype(np.int64)
     return Columns(
+        row=np.arange(n_rows)[good],
         point=point[good],
         at_us=at_us[good].astype(np.int64),
         power_kw=power_kw[good],
-        import_wh=_whole(import_wh[good]),
-        export_wh=_whole(export_wh[good]),
+        import_wh=whole_wh[0],
+        export_wh=whole_wh[1],
         min_kw=_floats(frame.min_kw, n_rows)[good],
         max_kw=_floats(frame.max_kw, n_rows)[good],
         soc_ratio=_floats(frame.soc_ratio, n_rows)[good],
-        bad=tuple(bad),
+        bad=bad,
     )
+
+
+def _failures(
+    frame: TelemetryFrame, tests: Sequence[tuple[DeadLetterReason, NDArray[np.bool_]]]
+) -> tuple[tuple[BadReading, ...], NDArray[np.bool_]]:
+    """Rows that fail a test, each named by the first it fails; and where they are, [n_rows]."""
+    failed = np.logical_or.reduce([fails for _, fails in tests])
+    if not failed.any():
+        return (), failed
+    bad: list[BadReading] = []
+    named = np.zeros(len(failed), np.bool_)
+    for reason, fails in tests:
+        bad.extend(BadReading(int(row), frame.ids[row], reason) for row in np.flatnonzero(fails & ~named))
+        named |= fails
+    return tuple(bad), failed
 
 
 def _unequal_column(frame: TelemetryFrame) -> str:
+    """Names of the columns that do not have a row per id; those a gateway does not have are empty."""
     n_rows = len(frame.ids)
-    required: dict[str, Sequence[object]] = {"measured_at_us": frame.measured_at_us, "power_kw": frame.power_kw}
-    optional: dict[str, Sequence[object]] = {
-        "energy_import_wh": frame.energy_import_wh,
-        "energy_export_wh": frame.energy_export_wh,
-        "min_kw": frame.min_kw,
-        "max_kw": frame.max_kw,
-        "soc_ratio": frame.soc_ratio,
-        "quality": frame.quality,
-    }
-    present = required | {name: column for name, column in optional.items() if column}
+    lengths = [len(frame.measured_at_us), len(frame.power_kw)]
+    lengths += [len(getattr(frame, name)) or n_rows for name in _OPTIONAL]
+    if lengths.count(n_rows) == len(lengths):
+        return ""
+    names = ("measured_at_us", "power_kw", *_OPTIONAL)
     return "; ".join(
-        f"{name} has {len(column)} of {n_rows}" for name, column in present.items() if len(column) != n_rows
+        f"{name} has {length} of {n_rows}" for name, length in zip(names, lengths, strict=True) if length != n_rows
     )
+
+
+_OPTIONAL: Final = ("energy_import_wh", "energy_export_wh", "min_kw", "max_kw", "soc_ratio", "quality")
 
 
 def _floats(column: Sequence[float | None], n_rows: int) -> NDArray[np.float64]:
     if not column:
         return np.full(n_rows, np.nan)
-    values = np.array(column, np.float64)
+    try:
+        values = np.fromiter(column, np.float64, n_rows)
+    except TypeError:  # some are missing
+        values = np.array([np.nan if value is None else value for value in column], np.float64)
     values[~np.isfinite(values)] = np.nan
     return values
 
@@ -131,8 +165,5 @@ def _registers(column: Sequence[int | None], n_rows: int) -> NDArray[np.float64]
     try:
         return _floats(column, n_rows)
     except OverflowError:  # a whole number beyond any float
-        return np.array([np.nan if value is None else float(min(value, 2 * MAX_REGISTER_WH)) for value in column])
-
-
-def _whole(registers_wh: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.where(np.isnan(registers_wh), -1, registers_wh).astype(np.int64)
+        most = 2 * MAX_REGISTER_WH
+        return np.array([np.nan if value is None else float(max(min(value, most), -1)) for value in column])

@@ -34,6 +34,7 @@ def check(**columns):
         pytest.param({"energy_export_wh": [1, 10**30]}, DeadLetterReason.ABSURD_VALUE, id="a register beyond all"),
         pytest.param({"energy_import_wh": [1, 10**320]}, DeadLetterReason.ABSURD_VALUE, id="beyond any float"),
         pytest.param({"measured_at_us": [NOW_US, 10**320]}, DeadLetterReason.FROM_THE_FUTURE, id="after all time"),
+        pytest.param({"measured_at_us": [NOW_US, -(10**320)]}, DeadLetterReason.ABSURD_VALUE, id="before all time"),
     ],
 )
 def test_a_reading_that_cannot_be_true_is_masked_and_named_and_the_other_stays(columns, reason):

@@ -116,3 +116,16 @@ def test_with_gaps_of_any_length_energy_and_coverage_are_the_stores(seed):
         assert so_far.energy_wh[0, 0] == stored.energy_import_wh
         covered_us = so_far.covered_until_us[0] - so_far.covered_from_us[0]
         assert covered_us == pytest.approx(stored.coverage_ratio * QUARTER_US)
+
+
+def test_a_register_that_broke_is_named_by_its_row_in_the_frame():
+    points = Points(("meter", "other"), np.array([400.0, 400.0]))
+    state = PointState(points)
+    for second, import_wh in ((1, 1000), (2, 900)):
+        at_us = START_US + second * SECOND_US
+        frame = TelemetryFrame(
+            gateway="gw", sequence=1, sent_at_us=at_us, ids=["stranger", "other", "meter"], power_kw=[1.0] * 3,
+            measured_at_us=[at_us] * 3, energy_import_wh=[0, 0, import_wh], energy_export_wh=[0] * 3,
+        )  # fmt: skip
+        bad = fold(state, check_columns(frame, points=points, index=state.index, received_at_us=at_us))
+    assert [(each.row, each.point) for each in bad] == [(2, "meter")]
