@@ -154,6 +154,8 @@ class Roles:
     bootstrap: str
     cache: Path
     dsn: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+    """More settings, by variable."""
     simulator_port: int = field(default_factory=free_port)
     running: list[subprocess.Popen] = field(default_factory=list)
 
@@ -166,6 +168,7 @@ class Roles:
             "LUSBALANS_DATABASE_DSN": self.dsn,
             "LUSBALANS_SIMULATOR_PORT": str(self.simulator_port),
             "NUMBA_CACHE_DIR": str(self.cache),
+            **self.settings,
         }
         command = [sys.executable, "-m", "lusbalans", "run", role]
         with self.log_of(name).open("a") as log:
