@@ -44,7 +44,7 @@ class Decoder(Generic[_M]):
         if len(payload) > MAX_MESSAGE_BYTES:
             return Rejected(DeadLetterReason.TOO_LARGE, f"{len(payload)} bytes")
         try:
-            return self._decoder.decode(payload)
+            return self._decoder.decode(payload.decode())  # of unknown fields msgspec itself would let any bytes pass
         except msgspec.ValidationError as error:
             return Rejected(DeadLetterReason.WRONG_SHAPE, str(error))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -17,8 +17,8 @@ from streams.messages import DeadLetterReason, Quality, TelemetryFrame
 FUTURE_TOLERANCE_US: Final = 2_000_000
 """A device clock may run ahead by this much (as R2 allows a setpoint); later readings are refused."""
 
-MAX_REGISTER_WH: Final = 2**53
-"""Whole numbers above this do not survive a float column; 9 PWh is no business park."""
+MAX_REGISTER_WH: Final = 2**53 - 1
+"""Whole numbers up to here survive a float column, and none above becomes one of them; 9 PWh is no business park."""
 
 
 @dataclass(frozen=True, slots=True)

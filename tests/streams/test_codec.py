@@ -92,6 +92,7 @@ def test_random_bytes_are_never_a_message(name):
         pytest.param(b"\xff\xfe", DeadLetterReason.NOT_JSON, id="not text"),
         pytest.param(b'{"added": ' + b"[" * 100_000, DeadLetterReason.NOT_JSON, id="nested without end"),
         pytest.param(b'{"grid_loop": "\xff"}', DeadLetterReason.NOT_JSON, id="bad UTF-8 in a text"),
+        pytest.param(b'{"\xff": 1}', DeadLetterReason.NOT_JSON, id="bad UTF-8 in a name nobody knows"),
         pytest.param(b"null", DeadLetterReason.WRONG_SHAPE, id="null"),
         pytest.param(b"[]", DeadLetterReason.WRONG_SHAPE, id="a list"),
         pytest.param(b"{}", DeadLetterReason.WRONG_SHAPE, id="nothing in it"),

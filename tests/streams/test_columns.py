@@ -32,6 +32,9 @@ def check(**columns):
         pytest.param({"power_kw": [10.0, -101.0]}, DeadLetterReason.ABSURD_VALUE, id="less than it can carry"),
         pytest.param({"energy_import_wh": [1, -1]}, DeadLetterReason.ABSURD_VALUE, id="a negative register"),
         pytest.param({"energy_export_wh": [1, 10**30]}, DeadLetterReason.ABSURD_VALUE, id="a register beyond all"),
+        pytest.param(
+            {"energy_import_wh": [1, 2**53 + 1]}, DeadLetterReason.ABSURD_VALUE, id="the first a float changes"
+        ),
         pytest.param({"energy_import_wh": [1, 10**320]}, DeadLetterReason.ABSURD_VALUE, id="beyond any float"),
         pytest.param({"measured_at_us": [NOW_US, 10**320]}, DeadLetterReason.FROM_THE_FUTURE, id="after all time"),
         pytest.param({"measured_at_us": [NOW_US, -(10**320)]}, DeadLetterReason.ABSURD_VALUE, id="before all time"),

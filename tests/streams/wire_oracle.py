@@ -47,6 +47,8 @@ def wrong(value: msgspec.Struct, tree: object) -> str:
 
 
 def _difference(mine, said) -> str:
+    if mine is said is msgspec.UNSET:
+        return ""
     if isinstance(mine, msgspec.Struct) and mine.__struct_config__.array_like:
         return _difference([getattr(mine, name) for name in mine.__struct_fields__], said)
     if isinstance(mine, msgspec.Struct):
@@ -63,7 +65,9 @@ def _is_same(mine, said) -> bool:
         return type(mine) is type(said) and mine == said
     if isinstance(said, bool) or not isinstance(said, (int, float)):
         return False
-    return math.isfinite(mine) and (mine == said or (isinstance(mine, float) and mine == _real(said)))
+    if isinstance(mine, float):
+        return math.isfinite(mine) and mine == _real(said)
+    return mine == said
 
 
 def _real(said: float) -> float:
