@@ -135,6 +135,9 @@ class WorkerMetrics:
     def _declare_telemetry(self, declare: _Declare) -> None:
         counter = declare.counter
         self._frames = counter("lusbalans_worker_telemetry_frames_total", "Telemetry frames folded.", "grid_loop")
+        self._dropped_frames = counter(
+            "lusbalans_worker_telemetry_frames_dropped_total", "Telemetry frames of a flood, not folded.", "grid_loop"
+        )
         self._readings = counter("lusbalans_worker_readings_folded_total", "Readings folded.", "grid_loop")
         self._rejected = counter("lusbalans_worker_readings_rejected_total", "Readings masked.", "grid_loop", "reason")
         self._dead_letters = counter(
@@ -176,6 +179,11 @@ class WorkerMetrics:
         # Clocks differ: a frame that seems to come from the future was quick.
         self._fold_latency.observe(max(latency_s, 0.0))
         self._last_event.labels(grid_loop).set(measured_at_us / 1e6)
+
+    def count_dropped_frames(self, grid_loop: str, *, frames: int) -> None:
+        """Count frames that were dropped because their loop sent more than can be folded (R20)."""
+        if frames:
+            self._dropped_frames.labels(grid_loop).inc(frames)
 
     def count_rejected_readings(self, grid_loop: str, *, reason: str, readings: int = 1) -> None:
         """Count masked readings; `reason` is a `DeadLetterReason`."""

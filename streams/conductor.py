@@ -7,7 +7,8 @@ budget it then holds. Ticks are numbered by UTC, the same in all processes; one 
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -16,6 +17,7 @@ from hub.model import STATION, Hub
 from infra.settings import Settings
 from streams.codec import Rejected, decode_budget, decode_offer
 from streams.grid_loop import GridLoop
+from streams.intake import LETTER_WEIGHT, Arrived
 from streams.messages import Claim, DeadLetterReason, Epoch, LoopState
 from streams.outbox import Outbox
 from streams.park_limits import ParkLimits
@@ -33,6 +35,12 @@ CLEAR_AT_S: Final = 0.1
 
 BALANCE_AT_S: Final = 0.2
 """Into the tick: a loop waits no longer for its budget."""
+
+MOST_ROWS: Final = 100
+"""Rows that a dead letter names of a frame with bad readings; the metric counts them all."""
+
+KEPT_BYTES: Final = 4096
+"""Of a telemetry frame that is too large: enough to tell whose it is."""
 
 
 class Conductor:
@@ -120,7 +128,7 @@ class Conductor:
         self._renew_limits()
         for partition in list(self._partitions.values()):
             while partition.waiting:
-                await self._fold(partition, partition.waiting.popleft())
+                await self._take(partition, partition.waiting.popleft())
             partition.active = True
         self.report.rebuilding = False
         self.report.metrics.observe_rebuild(duration_s=rebuild_s)
@@ -133,15 +141,30 @@ class Conductor:
         if partition is None:
             return
         if partition.active:
-            await self._fold(partition, record)
+            await self._take(partition, record)
         else:
             partition.wait(record)
 
-    async def _fold(self, partition: OwnedPartition, record: Record) -> None:
-        folded = partition.fold(record)
+    async def _take(self, partition: OwnedPartition, record: Record) -> None:
+        """Fold a frame now, or in a later tick where its loop has sent more than one tick may fold."""
+        arrived = Arrived(record, partition.note(record))
+        if partition.intake_of(record.key).admit(arrived):
+            await self._fold(partition, arrived)
+
+    async def _work_off(self) -> None:
+        """A period's telemetry may be folded anew: first what waits."""
+        for partition in list(self._partitions.values()):
+            for key, intake in partition.intakes.items():
+                intake.begin_period()
+                while partition.active and (arrived := intake.take()) is not None:
+                    await self._fold(partition, arrived)
+                self.report.metrics.count_dropped_frames(partition.names.get(key, ""), frames=intake.take_dropped())
+
+    async def _fold(self, partition: OwnedPartition, arrived: Arrived) -> None:
+        folded, record = partition.judge(arrived), arrived.record
         self.report.last_event_s = time.monotonic()
         if folded.rejected is not None:
-            await self._bury(TELEMETRY, record, folded.rejected.reason)
+            await self._bury_telemetry(partition, record, folded.rejected.reason)
         if folded.frame is None:
             return
         self.report.metrics.observe_fold(
@@ -152,7 +175,18 @@ class Conductor:
         )
         for bad in folded.bad:
             self.report.metrics.count_rejected_readings(folded.grid_loop, reason=bad.reason)
-            await self._bury(TELEMETRY, record, bad.reason, row=bad.row)
+        if folded.bad:
+            rows = [bad.row for bad in folded.bad[:MOST_ROWS]]
+            await self._bury_telemetry(partition, record, folded.bad[0].reason, rows=rows)
+
+    async def _bury_telemetry(
+        self, partition: OwnedPartition, record: Record, reason: DeadLetterReason, *, rows: Sequence[int] = ()
+    ) -> None:
+        """One letter per frame; of one that is too large the beginning, the log has the rest where the letter says."""
+        if reason is DeadLetterReason.TOO_LARGE:
+            record = replace(record, value=record.value[:KEPT_BYTES])
+        partition.intake_of(record.key).charge(LETTER_WEIGHT * len(record.value))
+        await self._bury(TELEMETRY, record, reason, rows=rows)
 
     async def on_offer(self, record: Record) -> None:
         """Take a loop's offer; the last one of a tick starts the clearing."""
@@ -192,7 +226,7 @@ class Conductor:
             await self.outbox.start()
             await self._bury(LIMIT, record, refused.reason)
 
-    async def _bury(self, topic: Topic, record: Record, reason: DeadLetterReason, *, row: int | None = None) -> None:
+    async def _bury(self, topic: Topic, record: Record, reason: DeadLetterReason, *, rows: Sequence[int] = ()) -> None:
         self.report.metrics.count_dead_letter(topic=topic.name, reason=reason)
         headers = {
             "source_topic": topic.name,
@@ -200,7 +234,7 @@ class Conductor:
             "source_offset": str(record.offset),
             "reason": str(reason),
             "at_us": str(record.received_at_us),
-        } | ({} if row is None else {"row": str(row)})
+        } | ({"row": ",".join(map(str, rows))} if rows else {})
         await self.outbox.bury(
             topic,
             key=record.key,
@@ -234,6 +268,7 @@ class Conductor:
         await asyncio.sleep((began_us - now_us()) / 1e6 + BALANCE_AT_S)
         for loop in self._active_loops():
             await self._balance(loop)
+        await self._work_off()
         self.report.last_turn_s = time.monotonic()
 
     def _renew_limits(self) -> None:

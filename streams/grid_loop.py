@@ -97,6 +97,11 @@ class GridLoop:
         self.held = self.held.remember(budget)
 
     @property
+    def n_points(self) -> int:
+        """How many meters and devices report."""
+        return len(self.plant.points.ids)
+
+    @property
     def folded_until_us(self) -> int:
         """Newest reading in the state."""
         return int(self._points.at_us.max(initial=-1))

@@ -12,6 +12,7 @@ from hub.model import STATION, Hub
 from streams.codec import Rejected, decode_telemetry
 from streams.columns import BadReading
 from streams.grid_loop import GridLoop
+from streams.intake import Arrived, Intake
 from streams.messages import DeadLetterReason, TelemetryFrame
 from streams.replay import Record
 from streams.station import Station
@@ -40,6 +41,8 @@ class OwnedPartition:
     controllers: dict[bytes, GridLoop | Station]
     """By message key."""
     names: dict[bytes, str]
+    intakes: dict[bytes, Intake]
+    """By message key, that of what belongs to no loop under the empty one."""
     next_offset: int | None = None
     active: bool = False
     waiting: deque[Record] = field(default_factory=deque)
@@ -52,13 +55,16 @@ class OwnedPartition:
             name for name in (*(loop.id for loop in hub.grid_loops), STATION)
             if partition_of(key_of(hub.id, name)) == number
         ]  # fmt: skip
+        controllers: dict[bytes, GridLoop | Station] = {
+            key_of(hub.id, name): Station(hub) if name == STATION else GridLoop(hub, name) for name in owned
+        }
+        points = {key: one.n_points for key, one in controllers.items()} | {b"": 0}
         return cls(
             number=number,
             hub_id=hub.id,
-            controllers={
-                key_of(hub.id, name): Station(hub) if name == STATION else GridLoop(hub, name) for name in owned
-            },
+            controllers=controllers,
             names={key_of(hub.id, name): name for name in owned},
+            intakes={key: Intake(n_points, hub.timing.tick_s) for key, n_points in points.items()},
         )
 
     @property
@@ -78,18 +84,36 @@ class OwnedPartition:
             self.overflowed = True
         self.waiting.append(record)
 
-    def fold(self, record: Record) -> Folded:
-        """Decode a telemetry message and fold it once; one delivered again is decoded only, to judge it.
+    def intake_of(self, key: bytes) -> Intake:
+        """Where frames of this key wait."""
+        return self.intakes.get(key, self.intakes[b""])
 
-        What another hub's gateways send is theirs to fold and theirs to bury.
-        """
-        name = self.names.get(record.key, "")
+    def note(self, record: Record) -> bool:
+        """Whether a telemetry message was delivered before; from now on this one was."""
         again = self.next_offset is not None and record.offset < self.next_offset
         if not again:
             self.next_offset = record.offset + 1
+        return again
+
+    def fold(self, record: Record) -> Folded:
+        """Decode a telemetry message and fold it once; one delivered again is decoded only, to judge it."""
+        return self.judge(Arrived(record, self.note(record)))
+
+    def judge(self, arrived: Arrived) -> Folded:
+        """Decode a noted message and fold it, unless it was before.
+
+        What another hub's gateways send is theirs to fold and theirs to bury.
+        """
+        record, again = arrived
+        name = self.names.get(record.key, "")
         if is_foreign(record.key, self.hub_id):
             return Folded(name, None, (), None)
-        frame = decode_telemetry(record.value)
+        too_large = len(record.value) > self.intake_of(record.key).largest_bytes
+        frame = (
+            Rejected(DeadLetterReason.TOO_LARGE, f"{len(record.value)} bytes")
+            if too_large
+            else decode_telemetry(record.value)
+        )
         if isinstance(frame, Rejected):
             return Folded(name, None, (), frame)
         controller = self.controllers.get(record.key)

@@ -110,6 +110,11 @@ class Station:
             self._lent[budget.grid_loop] = self._lent[budget.grid_loop].issue(budget)
 
     @property
+    def n_points(self) -> int:
+        """How many meters and devices report."""
+        return len(NODES)
+
+    @property
     def folded_until_us(self) -> int:
         """Newest reading of boundary or group meter."""
         return int(self._points.at_us.max(initial=NEVER))

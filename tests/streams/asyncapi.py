@@ -182,7 +182,7 @@ def _dead_letter() -> dict[str, Any]:
                 "source_offset": text,
                 "reason": {"type": "string", "enum": reasons},
                 "at_us": {"type": "string", "description": "When the broker took it."},
-                "row": {"type": "string", "description": "The one bad reading; absent where the whole message is."},
+                "row": {"type": "string", "description": "Rows of the bad readings, the first 100; absent where all is."},
             },
         },
         "contentType": "application/octet-stream",
