@@ -3,7 +3,7 @@
 import click
 
 from lusbalans.balance import use_kernel_cache
-from lusbalans.surroundings import want_hub, want_settings
+from lusbalans.surroundings import want_parks, want_settings
 
 
 @click.command("warm-up")
@@ -12,8 +12,9 @@ from lusbalans.surroundings import want_hub, want_settings
 def warm_up(hub_dir: str | None, data_dir: str | None) -> None:
     """Compile the balancing kernel into the cache that workers read (NUMBA_CACHE_DIR); half a minute, once."""
     settings = want_settings(hub_dir=hub_dir, data_dir=data_dir)
-    hub = want_hub(settings.hub_dir)
+    _, hubs = want_parks(settings.hub_dir)
     use_kernel_cache(settings.data_path / "numba")
     from streams.worker import warm_up as compile_all
 
-    compile_all(hub)
+    for hub in hubs:
+        compile_all(hub)

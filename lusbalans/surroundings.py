@@ -45,19 +45,26 @@ def want_parks(folder: str) -> tuple[str, tuple[Hub, ...]]:
     The group is named after the hub, or after the folder of hubs: adding a park leaves it as it is.
 
     Raises:
-        CommandFailedError: as `want_hub`, or two folders are the same hub.
+        CommandFailedError: as `want_hub`, with the errors of all parks by their folders, or two are the same hub.
     """
     path = Path(folder).expanduser().resolve() if folder else None
     below = [] if path is None or not path.is_dir() or _is_hub(path) else sorted(filter(_is_hub, path.iterdir()))
     if path is None or not below:
         hub = want_hub(folder)
         return f"lusbalans-{hub.id}", (hub,)
-    hubs = tuple(want_hub(str(each)) for each in below)
+    hubs, errors = [], []
+    for each in below:
+        try:
+            hubs.append(want_hub(str(each)))
+        except CommandFailedError as error:
+            errors += [f"{each.name}: {line}" for line in str(error).splitlines()]
+    if errors:
+        raise CommandFailedError("\n".join(errors), BAD_INPUT)
     by_id = {hub.id: each.name for hub, each in zip(hubs, below, strict=True)}
     for hub, each in zip(hubs, below, strict=True):
         if by_id[hub.id] != each.name:
             raise CommandFailedError(f"{path}: {each.name} and {by_id[hub.id]} are both the hub {hub.id}", BAD_INPUT)
-    return f"lusbalans-parks-{path.name}", hubs
+    return f"lusbalans-parks-{path.name}", tuple(hubs)
 
 
 def _is_hub(folder: Path) -> bool:
