@@ -63,7 +63,7 @@ class ClosedLoop:
         self._gateways = gateways(hub, park)
         self._under_way: list[Heard] = []
         self._sequence = self._missed_ticks = self._generation = 0
-        self._obeyed: deque[Floats] = deque(maxlen=LATE_S + 1)
+        self._obeyed = deque([park.reversion_kw] * (LATE_S + 1), maxlen=LATE_S + 1)
         self._take_over()
 
     def turn(self) -> Second:

@@ -72,7 +72,9 @@ def parse_fault(text: str, hub: Hub) -> Fault:
     time, _, duration = when.rpartition("/")
     name, _, target = what.partition(":")
     if name not in list(FaultKind):
-        raise FaultError(f"fault {text!r}: {'; '.join(unknown_name(name, FaultKind))}; {_WRITE_IT}")
+        raise FaultError(
+            f"fault {text!r}: {'; '.join(unknown_name(name, [str(kind) for kind in FaultKind]))}; {_WRITE_IT}"
+        )
     begins_us, lasts = instant_us(time), _DURATION.fullmatch(duration)
     if begins_us is None or lasts is None:
         raise FaultError(f"fault {text!r}: wants a time with its zone and a duration in s, min or h; {_WRITE_IT}")
