@@ -20,6 +20,7 @@ TENTH = 0.1
 
 SCALE = float(os.environ.pop("LUSBALANS_SOAK", TENTH))  # taken out: roles refuse a setting that they do not know
 MINUTES = float(os.environ.pop("LUSBALANS_SOAK_MINUTES", max(1.0, 10 * SCALE)))
+SEED = int(os.environ.pop("LUSBALANS_SOAK_SEED", 1))
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,12 @@ def scale() -> float:
 def minutes() -> float:
     """How long slopes are watched, from LUSBALANS_SOAK_MINUTES: one in `make test`, ten in `make soak`."""
     return MINUTES
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """Of all that happens by chance, from LUSBALANS_SOAK_SEED."""
+    return SEED
 
 
 @dataclass(frozen=True)

@@ -76,13 +76,13 @@ class Supervisor:
 class Killer(threading.Thread):
     """Strikes a number of times, at moments that are random and the same in every run."""
 
-    def __init__(self, name: str, strike: Callable[[], object], *, times: int, mean_s: float) -> None:
+    def __init__(self, name: str, strike: Callable[[], object], *, seed: int, times: int, mean_s: float) -> None:
         super().__init__(name=name, daemon=True)
         self.struck = 0
         self.error: BaseException | None = None
         self.times = times
         self._strike = strike
-        self._waits_s = random.Random(name)
+        self._waits_s = random.Random(f"{name} {seed}")
         self._mean_s = mean_s
 
     def run(self) -> None:
