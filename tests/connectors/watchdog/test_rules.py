@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.watchdog.rules import (
     BREAK_S,
@@ -199,3 +201,19 @@ def test_R8_what_a_second_controller_writes_is_no_sign_of_life(loop):  # noqa: N
 @pytest.mark.parametrize(("revert_s", "warn_s"), [(8.0, 5.0), (5.0, 5.0), (3.0, 3.0)])
 def test_silence_is_said_no_later_than_it_reverts(revert_s, warn_s):
     assert Patience(revert_s=revert_s).warn_s == warn_s
+
+
+@given(st.lists(st.floats(0.2, 30.0), min_size=1, max_size=12))
+def test_R17_each_silence_is_reverted_once_if_it_lasts_and_no_other(gaps_s):  # noqa: N802
+    """Judged twice a second: what is within half a second of 8 s may go either way."""
+    loop = Loop()
+    loop.run(range(20))
+    at_s = 19.0
+    for tick, gap_s in enumerate(gaps_s, start=20):
+        told = timeline(loop, at_s + gap_s - 0.5, since_s=at_s)
+        assert len(told.get(REVERT, [])) <= 1
+        assert (REVERT in told) or gap_s < PATIENCE.revert_s + 1.0
+        assert (REVERT not in told) or gap_s > PATIENCE.revert_s
+        at_s += gap_s
+        loop.decide(at_s, tick=tick, folded_s=at_s)
+        assert (RELEASED in loop.says(at_s)) == (REVERT in told)
