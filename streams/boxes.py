@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.model import AssetKind
 from streams.estimate import Estimate
 from streams.fold import PointState
 from streams.plant import Floats, Plant
@@ -20,15 +19,6 @@ REACH_S: Final = 5.0
 
 PV_STEP_RATIO: Final = 0.1
 """PV that does not report what it could produce is believed to reach this share of its rating more within a tick."""
-
-_WANTS: Final = {
-    AssetKind.PV: "min",
-    AssetKind.CHARGER: "max",
-    AssetKind.BATTERY: "zero",
-    AssetKind.FLEXIBLE_LOAD: "max",
-    AssetKind.THERMAL_STORE: "max",
-}
-"""Where an asset would be if nothing bound: PV produces all it can, cars charge, batteries rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +43,7 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[
     An asset that is `idle`, told but not seen to follow, is counted at what it measures (R16).
     """
     devices, point = plant.devices, plant.asset_point
-    kind = np.array([asset.kind for asset in plant.assets])
-    wants = np.array([_WANTS[asset.kind] for asset in plant.assets])
-    could_kw = np.where(kind == AssetKind.PV, state.power_kw[point] - PV_STEP_RATIO * devices.rated_kw, devices.min_kw)
+    could_kw = np.where(plant.is_pv, state.power_kw[point] - PV_STEP_RATIO * devices.rated_kw, devices.min_kw)
     reported_min_kw = np.where(np.isnan(state.min_kw[point]), could_kw, state.min_kw[point])
     reported_max_kw = np.where(np.isnan(state.max_kw[point]), devices.max_kw, state.max_kw[point])
     measured_kw = np.clip(np.nan_to_num(state.power_kw[point]), devices.min_kw, devices.max_kw)
@@ -66,9 +54,11 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[
         np.where(idle, measured_kw, _between(min_kw, measured_kw - reach_kw, measured_kw + reach_kw)),
         np.where(idle, measured_kw, _between(max_kw, measured_kw - reach_kw, measured_kw + reach_kw)),
     )
-    target_kw = np.where(wants == "min", min_kw, np.where(wants == "max", max_kw, np.clip(0.0, min_kw, max_kw)))
+    # if nothing bound, PV would make all it can, a battery would rest, and who takes power would take all
+    at_rest_kw = np.where(plant.is_battery, _between(np.zeros_like(min_kw), min_kw, max_kw), max_kw)
+    target_kw = np.where(plant.is_pv, min_kw, at_rest_kw)
     closed = estimate.asset_fresh & estimate.feeders_fresh
-    believed = closed & (kind == AssetKind.PV) & np.isnan(state.min_kw[point])
+    believed = closed & plant.is_pv & np.isnan(state.min_kw[point])
     return Boxes(
         min_kw=np.where(closed, min_kw, devices.reversion_kw),
         max_kw=np.where(closed, max_kw, devices.reversion_kw),

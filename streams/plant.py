@@ -93,7 +93,9 @@ class Plant:
     | meter | [n_nodes] | the point that measures the node, -1 where none does |
     | pair_node, pair_connection | [n_pairs] | which connection lies below which node, itself included |
     | connection_node | [n_connections] | the connection's own node |
+    | contract_kw | [n_connections] | contracted import |
     | asset_point, asset_connection | [n_assets] | the asset's point and connection |
+    | is_pv, is_battery | [n_assets] | the asset's kind; all others only take power |
     | bounds_at | [n_bounds] | position of each entry of `bounds` among the limits of the kernel's topology |
     """
 
@@ -104,12 +106,15 @@ class Plant:
     meter: Indices
     connections: tuple[Connection, ...]
     connection_node: Indices
+    contract_kw: Floats
     pair_node: Indices
     pair_connection: Indices
     assets: tuple[Asset, ...]
     devices: Devices
     asset_point: Indices
     asset_connection: Indices
+    is_pv: NDArray[np.bool_]
+    is_battery: NDArray[np.bool_]
     asset_bound: tuple[Bound, ...]
     """How each asset's setpoints are meant."""
     bounds: tuple[Bounds, ...]
@@ -178,12 +183,15 @@ def build_plant(hub: Hub, grid_loop: str) -> Plant:
         meter=_indices(point[node.id] if node.measured is Measured.METER else -1 for node in nodes),
         connections=connections,
         connection_node=_indices(index[c.ean] for c in connections),
+        contract_kw=np.array([c.contract_import_kw for c in connections]),
         pair_node=_indices(above for above, _ in pairs),
         pair_connection=_indices(below for _, below in pairs),
         assets=assets,
         devices=Devices.of(assets),
         asset_point=_indices(point[asset.id] for asset in assets),
         asset_connection=_indices(place[asset.ean] for asset in assets),
+        is_pv=np.array([asset.kind is AssetKind.PV for asset in assets], np.bool_),
+        is_battery=np.array([asset.kind is AssetKind.BATTERY for asset in assets], np.bool_),
         asset_bound=tuple(_BOUND.get(asset.kind, Bound.AT_MOST) for asset in assets),
         bounds=bounds,
         bounds_at=bounds_at,

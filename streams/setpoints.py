@@ -7,7 +7,7 @@ import numpy as np
 
 from balancer.kernel import Answer
 from balancer.rounding import round_to_steps
-from hub.model import PARK, AssetKind
+from hub.model import PARK
 from streams.boxes import Boxes
 from streams.messages import Epoch, Reason, SetpointFrame
 from streams.plant import Floats, Plant
@@ -37,15 +37,14 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
     """
     price, rounded_kw = answer.price, _rounded_kw(plant, answer)
     against = (told_kw - boxes.target_kw) * price < 0
-    is_pv = np.array([asset.kind is AssetKind.PV for asset in plant.assets], np.bool_)
     reasons, holds, powers_kw = zip(
         (Reason.FALLBACK, ~boxes.closed, plant.devices.reversion_kw),
         (Reason.NOT_FOLLOWING, boxes.idle & ~against, told_kw),
-        (Reason.TARGET, is_pv & (price <= 0.0), plant.devices.min_kw),
+        (Reason.TARGET, plant.is_pv & (price <= 0.0), plant.devices.min_kw),
         (Reason.IMPORT_LIMIT, price < 0.0, rounded_kw),
         (Reason.EXPORT_LIMIT, price > 0.0, rounded_kw),
         (Reason.DEVICE_RANGE, boxes.max_kw <= boxes.min_kw, rounded_kw),
-        (Reason.TARGET, np.ones_like(is_pv), rounded_kw),
+        (Reason.TARGET, np.ones_like(plant.is_pv), rounded_kw),
         strict=True,
     )
     first = np.argmax(holds, axis=0)  # [n_assets] of the cases above
