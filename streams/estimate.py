@@ -120,7 +120,7 @@ def _remember(
 
 def _loads(plant: Plant, memory: LoadMemory, *, heard: NDArray[np.bool_], now_us: int) -> Span:
     """[n_connections] The load behind each connection that no setpoint moves."""
-    contract_kw = np.array([connection.contract_import_kw for connection in plant.connections])
+    contract_kw = plant.contract_kw
     silent_s = np.where(memory.at_us == NEVER, 1 / RAMP_RATIO_PER_S, (now_us - memory.at_us) / 1e6)
     drift_kw = np.where(heard, 0.0, np.minimum(contract_kw * RAMP_RATIO_PER_S * silent_s, contract_kw))
     floor_kw, ceiling_kw = np.minimum(memory.low_kw, 0.0), np.maximum(memory.high_kw, contract_kw)
