@@ -7,7 +7,6 @@ second; offers and budgets go through the broker as always. Beside it, in the sa
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 from connectors.topic_admin import ensure_topics
@@ -15,6 +14,7 @@ from streams.conductor import BALANCE_AT_S
 from streams.topics import LOOP_BUDGET, LOOP_OFFER, SETPOINT
 from tests.bench.big_hub import write_big_hub
 from tests.bench.figure import Figure
+from tests.bench.histogram import Histogram
 from tests.bench.stand import Stand, running_gateways, shares, stand
 from tests.bench.stopwatch import ECHO, Heard, Stopwatch, percentile
 
@@ -23,6 +23,7 @@ SETTLE_S = 12.0
 """The last of the kernel is loaded, offers and budgets have met."""
 
 MEASURED_S = 90.0
+FOLD = "lusbalans_worker_fold_latency_seconds"
 
 
 def figures() -> Iterator[Figure]:
@@ -39,22 +40,22 @@ def figures() -> Iterator[Figure]:
 
 def measured(system: Stand) -> Iterator[Figure]:
     watch = Stopwatch(system.settings.kafka_bootstrap)
-    counts, cpu_s, began_s = folds(system), system.cpu_s(), time.monotonic()
+    before, cpu_s, began_s = Histogram.of(system, "worker", name=FOLD), system.cpu_s(), time.monotonic()
     watch.run(MEASURED_S)
     share_of = shares(cpu_s, system.cpu_s(), time.monotonic() - began_s)
-    counts = {bound_s: count - counts[bound_s] for bound_s, count in folds(system).items()}
+    folds = Histogram.of(system, "worker", name=FOLD).since(before)
     yield from setpoint_figures(watch, at_least=(60, 250), aim=(20, 100))
     yield Figure("bare message, produced to read, p50", percentile(watch.echo_ms, 50), "ms", "lower")
     yield Figure("bare message, produced to read, p99", percentile(watch.echo_ms, 99), "ms", "lower")
-    yield Figure("telemetry produced to folded, p50", quantile_ms(counts, 0.50), "ms", "lower", 30, 10)
-    yield Figure("telemetry produced to folded, p99", quantile_ms(counts, 0.99), "ms", "lower", 250, 50)
+    yield Figure("telemetry produced to folded, p50", folds.quantile_ms(0.50), "ms", "lower", 30, 10)
+    yield Figure("telemetry produced to folded, p99", folds.quantile_ms(0.99), "ms", "lower", 250, 50)
     yield from share_figures(share_of)
 
 
 def setpoint_figures(
     watch: Stopwatch, *, at_least: tuple[float | None, float | None], aim: tuple[float | None, float | None]
 ) -> Iterator[Figure]:
-    """The whole way, and the two stations on it."""
+    """The whole way and the two stations on it; marks for p50 and p99."""
     for topic, what in ((LOOP_OFFER, "offer"), (LOOP_BUDGET, "budget")):
         after_ms = [heard.after_tick_ms for heard in watch.heard[topic.name]]
         yield Figure(f"tick to {what} readable, p50", percentile(after_ms, 50), "ms", "lower")
@@ -78,22 +79,3 @@ def share_figures(share_of: dict[str, float]) -> Iterator[Figure]:
     for name, cores in share_of.items():
         yield Figure(f"CPU of the {name}, of one core", cores * 100, "%", "lower")
     yield Figure("CPU of all, of one core", sum(share_of.values()) * 100, "%", "lower")
-
-
-def folds(system: Stand) -> dict[float, float]:
-    """Frames folded within so many seconds, by the worker's own histogram."""
-    samples = system.metrics("worker")
-    name = "lusbalans_worker_fold_latency_seconds_bucket"
-    return {float(labels[0]): value for (sample, labels), value in samples.items() if sample == name}
-
-
-def quantile_ms(counts: dict[float, float], quantile: float) -> float:
-    """As PromQL's `histogram_quantile`: evenly spread within a bucket."""
-    bounds = [0.0, *sorted(counts)]
-    rank = quantile * counts[bounds[-1]]
-    for low_s, high_s in pairwise(bounds):
-        below, up_to = counts.get(low_s, 0.0), counts[high_s]
-        if up_to >= rank:
-            within = low_s if high_s == float("inf") else low_s + (high_s - low_s) * (rank - below) / (up_to - below)
-            return within * 1000
-    raise ValueError("no counts")

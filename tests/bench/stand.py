@@ -24,8 +24,11 @@ from infra.settings import Settings
 from lusbalans.balance import use_kernel_cache
 from lusbalans.children import Roles, compiling
 from lusbalans.environment import Environment, start_environment
+from tests.bench.big_hub import DE_KOUMEN
 
-READY_S = 60.0
+READY_S = 150.0
+"""A park of 100,000 assets is read and laid out by each role first."""
+
 STOP_S = 10.0
 
 
@@ -91,7 +94,7 @@ def stand(hub_dir: Path) -> Iterator[Stand]:
     folder = Path(tempfile.mkdtemp(prefix="lusbalans-bench-"))
     folder.chmod(0o711)  # the database's user may enter
     try:
-        with compiling(hub_dir, folder, on_progress=say) as compilation:
+        with compiling(DE_KOUMEN, folder, on_progress=say) as compilation:
             compilation.wait(threading.Event())
         environment = start_environment(folder, "postgresql", stop=threading.Event(), on_progress=say)
         try:
