@@ -171,7 +171,7 @@ def _tell(summary: SimulationSummary, err: Console, *, as_json: bool) -> int:
         return INTERRUPTED
     if as_json:
         print(msgspec.json.encode(summary).decode())  # noqa: T201 (the result)
-        err.print(verdict(summary), highlight=False)
+        err.print(verdict(summary), highlight=False, soft_wrap=True)
     else:
         print_simulation(summary, Console(width=None if sys.stdout.isatty() else _WIDTH))
     return LIMIT_BREACHED if summary.limits_breached else OK

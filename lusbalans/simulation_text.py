@@ -42,4 +42,4 @@ def _lines(summary: SimulationSummary) -> Iterator[str]:
     if summary.without_profile:
         names = ", ".join(summary.without_profile[:MOST_TOLD])
         more = len(summary.without_profile) - MOST_TOLD
-        yield f"without profile, so taken as 0 kW: {names}{f' and {more} more' if more > 0 else ''}"
+        yield f"without profile, so at the least power they can have: {names}{f' and {more} more' if more > 0 else ''}"

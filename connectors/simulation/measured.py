@@ -1,6 +1,6 @@
 """A park that lives through what was measured: somebody's powers and charging sessions instead of a scenario. Pure.
 
-What has neither a column nor sessions uses and produces nothing: nothing is invented here.
+What has neither a column nor sessions takes the least it can, mostly nothing: nothing is invented here.
 """
 
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ class SimulationSummary(Summary, frozen=True, kw_only=True):
     not_assessed: list[str]
     """What steps this long say nothing of."""
     without_profile: list[str]
-    """Connections and assets that used and produced nothing, since neither profile nor session tells of them."""
+    """Connections and assets that neither profile nor session tells of: at the least power they can have, mostly none."""
     crossings: list[Crossing]
     """Of the tolerance curve, by when they began."""
     crossing_count: int
