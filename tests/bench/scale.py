@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import msgspec
 import psutil
 
+from lusbalans.children import Roles
 from tests.bench.big_hub import write_big_hub
 from tests.bench.figure import Figure
-from tests.bench.stand import STOP_S, Stand, running_gateways, shares, stand
+from tests.bench.stand import STOP_S, Stand, running_gateways, say, shares, stand
 
 SMALL, LARGE = 1_000, 4_000
 PARKS, PARK_ASSETS = 10, 100
@@ -37,6 +39,7 @@ def figures() -> Iterator[Figure]:
     ten = ten_parks()
     for process in ("worker", "broker"):
         yield Figure(f"{process}, ten parks of 100 assets, per park", 1_000 * ten[process] / PARKS, "ms/s", "lower")
+    yield Figure("dispatch, of one of ten parks of 100 assets", 1_000 * ten["dispatch"], "ms/s", "lower")
 
 
 def one_park(n_assets: int) -> dict[str, float]:
@@ -50,7 +53,7 @@ def one_park(n_assets: int) -> dict[str, float]:
 
 
 def ten_parks() -> dict[str, float]:
-    """The same of a worker that serves ten parks; nobody records or dispatches."""
+    """The same of a worker that serves ten parks, and of the dispatch of one of them; nobody records."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         hubs = [write_big_hub(Path(name), PARK_ASSETS, 1, hub_id=f"park-{at}") for at in range(PARKS)]
         system = stack.enter_context(stand(Path(name)))
@@ -58,6 +61,10 @@ def ten_parks() -> dict[str, float]:
             stack.enter_context(load(hub_dir, system.settings.kafka_bootstrap))
         system.start("worker")
         system.wait_until_ready("worker")
+        first = msgspec.structs.replace(system.settings, hub_dir=str(hubs[0]))
+        roles = stack.enter_context(Roles(first, on_progress=say))
+        roles.start("dispatch")
+        system.watched["dispatch"] = psutil.Process(roles.running["dispatch"].child.pid)
         return measured(system)
 
 
@@ -75,10 +82,11 @@ def load(hub_dir: Path, bootstrap: str) -> Iterator[None]:
 
 def measured(system: Stand) -> dict[str, float]:
     time.sleep(SETTLE_S)
+    psutil.cpu_percent()
     before, began_s, log_bytes = system.cpu_s(), time.monotonic(), logged_bytes(system)
     time.sleep(MEASURED_S)
     wall_s = time.monotonic() - began_s
-    print(f"machine busy: {psutil.cpu_percent():.0f} %", file=sys.stderr)
+    say(f"machine busy: {psutil.cpu_percent():.0f} %")
     return shares(before, system.cpu_s(), wall_s) | {LOG: (logged_bytes(system) - log_bytes) / wall_s}
 
 

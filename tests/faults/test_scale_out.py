@@ -5,18 +5,28 @@ import uuid
 
 import msgspec
 import pytest
+from kafka import KafkaProducer
 
-from streams.codec import decode_setpoint, decode_state
+from streams.codec import decode_setpoint, decode_state, encode
 from streams.messages import Claim
-from streams.topics import CLAIM, LOOP_STATE, SETPOINT
+from streams.topics import CLAIM, LOOP_STATE, SETPOINT, TELEMETRY, key_of, partition_of
 from tests.faults.judging import by_loop, everybody_since, late_frames, worst_gap_s
-from tests.faults.park import Gateway, Listener, Roles, small_park
+from tests.faults.park import SECOND_US, Gateway, Listener, Roles, small_park
 
 pytestmark = pytest.mark.services
 
 PARKS = 10
 HANDED_OVER_S = 5.0
 """What passes here on a busy machine; 2 s are aimed at, and what was measured is printed."""
+
+
+FLOOD = 50
+"""Times what the gateway sends."""
+
+FLOOD_S = 8.0
+PERIOD_S = 1.0
+NOISE_S = 1.0
+"""Between the broker's clock, a busy machine and ours."""
 
 
 class TenParks:
@@ -103,3 +113,58 @@ def test_ten_parks_are_shared_by_two_and_four_workers_and_handed_over_at_a_clean
     assert late_frames(messages) == []
     assert {decode_setpoint(m.value).grid_loop for m in messages} == ten.loops
     ten.assert_each_sees_its_own_power()
+
+
+def huge(frame, rows):
+    """The same readings again and again, as one frame."""
+    times = rows // len(frame.ids)
+    columns = ("ids", "measured_at_us", "power_kw", "energy_import_wh", "energy_export_wh", "min_kw", "max_kw")
+    return msgspec.structs.replace(frame, **{name: getattr(frame, name) * times for name in columns})
+
+
+def many(frame, _rows):
+    return frame
+
+
+@pytest.fixture
+def flood(broker):
+    """Sends what one gateway sends, many times each second; returns how many."""
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=2_000_000)
+
+    def run(gateway, grid_loop, shape, *, rows):
+        key, sent, until_s = key_of(gateway.hub.id, grid_loop), 0, time.time() + FLOOD_S
+        while (now_s := time.time()) < until_s:
+            payload = encode(shape(gateway.frame(grid_loop, int(now_s) * SECOND_US), rows))
+            producer.send(TELEMETRY.name, payload, key=key, partition=partition_of(key))
+            sent += 1
+            time.sleep(max(until_s - FLOOD_S + sent / FLOOD - time.time(), 0))
+        producer.flush(30)
+        return sent
+
+    yield run
+    producer.close()
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"), [(many, 0), (huge, 500), (huge, 3_000)], ids=["many frames", "the largest taken", "too large"]
+)
+def test_R20_a_park_that_floods_delays_no_tick_of_another_and_keeps_its_own(ten, workers, flood, shape, rows):  # noqa: N802
+    workers.start("worker")
+    ten.until_shared_by(1)
+    began_s = time.time()
+    sent = flood(ten.gateways["lus-0"], "lus-0", shape, rows=rows)
+    ended_s = time.time()
+    messages = ten.until_all_are_balanced()
+    states = [decode_state(m.value) for m in ten.listener.so_far(LOOP_STATE) if began_s + 1 < m.at_s < ended_s]
+    gap_s = worst_gap_s(messages, after_s=began_s, until_s=ended_s)
+    ages_s = {loop: [] for loop in ten.loops}
+    for state in states:
+        if state.grid_loop in ten.loops:
+            ages_s[state.grid_loop].append((state.at_us - state.folded_until_us) / SECOND_US)
+    others_s, own_s = max(max(ages) for loop, ages in ages_s.items() if loop != "lus-0"), max(ages_s["lus-0"])
+    print(
+        f"{sent} frames in {FLOOD_S:g} s: gap {gap_s:.2f} s; oldest state of others {others_s:.2f} s, own {own_s:.2f} s"
+    )
+    assert gap_s < 2 * PERIOD_S + NOISE_S
+    assert max(others_s, own_s) < 2 * PERIOD_S + NOISE_S
+    assert {state.mode for state in states} == {"closed"}
