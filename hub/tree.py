@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
-from hub.model import GROUP, PARK, STATION, Asset, Connection, GridLoop, Hub, Measured, NodeKind, NodeLimit, Section
+from hub.model import GROUP, PARK, STATION, Asset, Connection, Hub, Measured, NodeKind, NodeLimit, Section
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ def build_tree(hub: Hub) -> Tree:
         Node(GROUP, PARK, NodeKind.GROUP, Measured.METER, None),
     ]
     for grid_loop in hub.grid_loops:
-        nodes += _loop_nodes(grid_loop, [c for c in hub.connections if c.grid_loop == grid_loop.id])
+        nodes += loop_nodes(hub, grid_loop.id)
     _assert_a_tree(nodes, hub)
     return Tree(
         nodes=tuple(nodes),
@@ -127,8 +127,13 @@ def build_tree(hub: Hub) -> Tree:
     )
 
 
-def _loop_nodes(grid_loop: GridLoop, connections: list[Connection]) -> Iterator[Node]:
-    """A loop has no meter of its own: it is the sum of its two arms' feeders."""
+def loop_nodes(hub: Hub, grid_loop_id: str) -> Iterator[Node]:
+    """Yield the nodes of one grid loop, itself first, as they stand in the tree of the park.
+
+    A loop has no meter of its own: it is the sum of its two arms' feeders.
+    """
+    grid_loop = next(loop for loop in hub.grid_loops if loop.id == grid_loop_id)
+    connections = [connection for connection in hub.connections if connection.grid_loop == grid_loop_id]
     yield Node(grid_loop.id, GROUP, NodeKind.GRID_LOOP, Measured.SUM, grid_loop.id)
     arm_a = grid_loop.sections[: grid_loop.open_after]
     arm_b = grid_loop.sections[grid_loop.open_after :][::-1]  # from feeder b inwards

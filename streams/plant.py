@@ -16,7 +16,7 @@ from balancer.model import Layer, Limit
 from balancer.model import Node as KernelNode
 from balancer.topology import Topology, compile_topology
 from hub.model import PARK, Asset, AssetKind, Connection, Hub, Judged, LimitLayer, Measured, NodeLimit
-from hub.tree import Node, build_tree
+from hub.tree import Node, build_tree, loop_nodes
 from streams.columns import Points
 from streams.messages import Bound
 
@@ -158,7 +158,7 @@ def _without_bound(bounds: Bounds) -> Bounds:
 
 def build_plant(hub: Hub, grid_loop: str) -> Plant:
     """Lay out one grid loop of a hub; `PARK` is the whole park, as a simulation in steps of a quarter balances it."""
-    nodes = [node for node in build_tree(hub).nodes if grid_loop in {node.grid_loop, PARK}]
+    nodes = build_tree(hub).nodes if grid_loop == PARK else tuple(loop_nodes(hub, grid_loop))
     index = {node.id: position for position, node in enumerate(nodes)}
     connections = tuple(c for c in hub.connections if c.ean in index)
     place = {connection.ean: position for position, connection in enumerate(connections)}
