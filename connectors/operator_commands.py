@@ -1,0 +1,108 @@
+"""What operators do to a running park, for the command line and the control room alike: one module, one set of rules.
+
+Each command reads the limits' topic whole, decides by `streams.limit_changes`, writes one entry and makes sure that it
+counts. Nothing here knows terminals or pages.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self, TypeVar
+
+from connectors.limits_log import LimitsLog
+from hub.model import Hub
+from streams.codec import encode
+from streams.limit_changes import (
+    Change,
+    Done,
+    NotThere,
+    Pending,
+    Person,
+    Refusal,
+    Unusable,
+    confirm_limit,
+    reject_proposal,
+    state_limit,
+    withdraw_limit,
+)
+from streams.limit_entries import KnownLimits, limit_key
+from streams.limit_messages import LimitEntry, LimitTerms
+from streams.signature import Keyring
+from streams.topics import key_of
+
+_Outcome = TypeVar("_Outcome", bound=Change | Refusal)
+
+
+class OvertakenError(Exception):
+    """Somebody else changed the same limit at the same moment; theirs counts."""
+
+
+def now_us() -> int:
+    """UTC in microseconds."""
+    return time.time_ns() // 1000
+
+
+@dataclass
+class OperatorCommands:
+    """What one person may do to one park. Use as a context; every method raises LimitsUnavailableError."""
+
+    bootstrap: str
+    hub: Hub
+    person: Person
+    keyring: Keyring = field(default_factory=Keyring)
+    clock_us: Callable[[], int] = now_us
+    _log: LimitsLog = field(init=False, repr=False)
+    _known: KnownLimits = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._log = LimitsLog(self.bootstrap, self.keyring)
+        self._known = KnownLimits(self.hub)
+
+    def __enter__(self) -> Self:
+        self._log.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._log.__exit__(*exception)
+
+    def limits(self) -> KnownLimits:
+        """What is known of the park's limits at this moment."""
+        for key, payload in self._log.read_on():
+            if key.startswith(key_of(self.hub.id, "")):
+                self._known.fold(key, payload or None)  # what cannot be used changes nothing, as for the worker
+        return self._known
+
+    def set_limit(self, node: str, limit_id: str, terms: LimitTerms) -> Change | Unusable:
+        """Set a limit or replace it; what loosens waits for a second person (R18). Raises also OvertakenError."""
+        return self._write(state_limit(self.limits(), node, limit_id, terms, now_us=self.clock_us()))
+
+    def withdraw_limit(self, node: str, limit_id: str, *, why: str) -> Change | Refusal:
+        """Take a limit away; likewise."""
+        known = self.limits()
+        return self._write(
+            withdraw_limit(known, node, limit_id, person=self.person, why=why, now_us=self.clock_us())
+        )  # fmt: skip
+
+    def confirm_limit(self, node: str, limit_id: str) -> Done | Refusal:
+        """Let a proposal hold, as the second person; likewise."""
+        return self._write(confirm_limit(self.limits(), node, limit_id, person=self.person, now_us=self.clock_us()))
+
+    def reject_proposal(self, node: str, limit_id: str, *, why: str) -> Done | NotThere:
+        """Drop a proposal; likewise."""
+        known = self.limits()
+        return self._write(
+            reject_proposal(known, node, limit_id, person=self.person, why=why, now_us=self.clock_us())
+        )  # fmt: skip
+
+    def _write(self, outcome: _Outcome) -> _Outcome:
+        if isinstance(outcome, Done | Pending):
+            key = limit_key(self.hub.id, outcome.entry.node, outcome.entry.id)
+            self._log.write(key, encode(outcome.entry))
+            if (held := self.limits().entries.get(key)) != outcome.entry:
+                raise OvertakenError(_overtaken(held))
+        return outcome
+
+
+def _overtaken(entry: LimitEntry | None) -> str:
+    who = "somebody" if entry is None else entry.changed_by
+    return f"{who} changed this limit at the same moment and theirs counts: look at it, then try again"
