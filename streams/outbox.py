@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from hub.model import Hub
-from streams.codec import encode
+from streams.codec import MAX_MESSAGE_BYTES, encode
 from streams.signature import Keyring
 from streams.topics import Topic, dead_letter, key_of, partition_of
 
@@ -48,6 +48,8 @@ class Outbox:
             acks="all",
             compression_type="gzip",
             linger_ms=0,
+            # 16 kB by default: the second loop of a partition would wait until the broker has the first one's setpoints
+            max_batch_size=MAX_MESSAGE_BYTES,
             request_timeout_ms=GIVE_UP_MS,
             retry_backoff_ms=50,
         )
@@ -85,12 +87,10 @@ class Outbox:
         if self._producer is None:
             raise RuntimeError("the outbox was not started")
         try:
-            receipt = await asyncio.wait_for(
-                self._producer.send(
+            async with asyncio.timeout(ENQUEUE_S):  # unlike wait_for it makes no task: who need not wait does not
+                receipt = await self._producer.send(
                     topic.name, payload, key=key, partition=partition_of(key, topic.partitions), headers=list(headers)
-                ),
-                ENQUEUE_S,
-            )
+                )
         except (KafkaError, TimeoutError):
             self._on_dropped(topic.name)
             return

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from hub.model import STATION, Hub
 from hub.tree import build_tree
 from infra.health import Check, Health, fresh, fresh_after_grace
-from infra.metrics import Direction, NodeLabels, WorkerMetrics
+from infra.metrics import NODE_LEVELS, Direction, NodeLabels, WorkerMetrics
 from infra.metrics_by_hub import by_hub
 from streams.messages import LoopState, NodeStates, SetpointFrame
 
@@ -38,7 +38,9 @@ class Report:
     def __post_init__(self) -> None:
         self.metrics = WorkerMetrics(self.hub.id)
         self._labels = {
-            node.id: NodeLabels(node.grid_loop or STATION, node.id, node.kind) for node in build_tree(self.hub).nodes
+            node.id: NodeLabels(node.grid_loop or STATION, node.id, node.kind)
+            for node in build_tree(self.hub).nodes
+            if node.kind in NODE_LEVELS
         }
 
     def assigned(self, grid_loops: Collection[str], *, incarnation: int, generation: int) -> None:
@@ -70,7 +72,9 @@ class Report:
 
     def _nodes(self, nodes: NodeStates) -> None:
         for at, node in enumerate(nodes.ids):
-            labels = self._labels[node]
+            labels = self._labels.get(node)
+            if labels is None:  # hundreds of connections have no series
+                continue
             self.metrics.set_node_power(labels, power_kw=nodes.power_kw[at])
             self.metrics.set_node_limit(
                 labels, "import", limit_kw=nodes.limit_import_kw[at], headroom_kw=nodes.headroom_import_kw[at]
