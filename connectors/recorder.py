@@ -193,6 +193,10 @@ class Recorder:
 
     def _skip(self, connection: psycopg.Connection, partition: LogPartition, gap: Gap, move: Move) -> int:
         skip_gap(connection, partition, gap, move)
+        self._count_gap(partition, gap)
+        return move.following
+
+    def _count_gap(self, partition: LogPartition, gap: Gap) -> None:
         self.progress.gaps += 1
         _logger.error(
             "messages_lost",
@@ -202,7 +206,6 @@ class Recorder:
             next_offset=gap.following,
             reason=gap.reason,
         )
-        return move.following
 
     def _take(self, messages: list[Message]) -> None:
         """Add to the batch; a full one is stored between two messages, so that memory stays bounded."""
@@ -251,6 +254,8 @@ class Recorder:
         self.progress.duplicates += stored.duplicates
         self.progress.unreadable += batch.unreadable
         self.progress.skipped_readings += batch.skipped_readings
+        for partition, gap in batch.gaps:
+            self._count_gap(partition, gap)
         self.progress.last_stored_monotonic_s = time.monotonic()
         telemetry = batch.rows_of(TELEMETRY)
         if telemetry is not None:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from connectors.store.copy_format import count_rows
-from connectors.store.offsets import LogPartition, Move
+from connectors.store.offsets import Gap, LogPartition, Move
 from connectors.store.registry import Registry
 from connectors.store.rows import MAX_NAME_CHARS, result_rows, setpoint_rows, state_rows, telemetry_rows
 from connectors.store.tables import LOOP_STATE, SETPOINT, SETPOINT_RESULT, TELEMETRY, Rows, Table
@@ -42,6 +42,8 @@ class Batch:
 
     rows: dict[str, list[Rows]] = field(default_factory=dict)
     moves: dict[LogPartition, Move] = field(default_factory=dict)
+    gaps: list[tuple[LogPartition, Gap]] = field(default_factory=list)
+    """Offsets that the log passed over: none of the recorded topics is compacted or transactional, so it lost them."""
     rows_count: int = 0
     skipped_readings: int = 0
     unreadable: int = 0
@@ -52,8 +54,10 @@ class Batch:
         A message that cannot be read is counted, its reason returned, and it is passed over: the worker sends it to
         the dead-letter topic, and here nothing may stop behind it.
         """
-        begin = self.moves.get(message.partition, Move(expected, expected)).expected
-        self.moves[message.partition] = Move(begin, message.offset + 1)
+        move = self.moves.get(message.partition, Move(expected, expected))
+        if message.offset > move.following:
+            self.gaps.append((message.partition, Gap(move.following, message.offset, "missing in the log")))
+        self.moves[message.partition] = Move(move.expected, message.offset + 1)
         read = _read(message, registry)
         if isinstance(read, Rejected):
             self.unreadable += 1

@@ -93,13 +93,18 @@ def skip_gap(connection: psycopg.Connection, partition: LogPartition, gap: Gap, 
     """
     with connection.transaction():
         move_offsets(connection, {partition: move})
-        connection.execute(
-            """
-            insert into ingest_gap (cluster_id, topic_id, partition, topic, first_offset, next_offset, reason)
-            values (%s, %s, %s, %s, %s, %s, %s)
-            """,
-            (
-                *(partition.cluster_id, partition.topic_id, partition.partition, partition.topic),
-                *(gap.first, gap.following, gap.reason),
-            ),
-        )
+        record_gap(connection, partition, gap)
+
+
+def record_gap(connection: psycopg.Connection, partition: LogPartition, gap: Gap) -> None:
+    """Record a gap, in the transaction that moves the offset past it."""
+    connection.execute(
+        """
+        insert into ingest_gap (cluster_id, topic_id, partition, topic, first_offset, next_offset, reason)
+        values (%s, %s, %s, %s, %s, %s, %s)
+        """,
+        (
+            *(partition.cluster_id, partition.topic_id, partition.partition, partition.topic),
+            *(gap.first, gap.following, gap.reason),
+        ),
+    )

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from connectors.store.batch import Batch
 from connectors.store.copy_format import count_rows, sort_unique, to_copy
-from connectors.store.offsets import move_offsets
+from connectors.store.offsets import move_offsets, record_gap
 from connectors.store.quarter_plan import QuarterPlan, Touched
 from connectors.store.quarter_store import recompute
 from connectors.store.registry import Registry
@@ -114,7 +114,7 @@ class Writer:
     def _merge_all(self, connection: psycopg.Connection, prepared: Prepared) -> tuple[int, Touched]:
         added, touched = 0, _NOTHING_TOUCHED
         with connection.transaction():
-            move_offsets(connection, prepared.batch.moves)
+            _move(connection, prepared.batch)
             for table, rows in prepared.rows:
                 new = _merge_into(connection, table, rows)
                 added += len(new)
@@ -153,9 +153,15 @@ class Writer:
             self._days |= missing
 
 
+def _move(connection: psycopg.Connection, batch: Batch) -> None:
+    move_offsets(connection, batch.moves)
+    for partition, gap in batch.gaps:
+        record_gap(connection, partition, gap)
+
+
 def _copy_all(connection: psycopg.Connection, prepared: Prepared) -> int:
     with connection.transaction():
-        move_offsets(connection, prepared.batch.moves)
+        _move(connection, prepared.batch)
         for table, rows in prepared.rows:
             _copy(connection, table, rows, into=table.name)
         recompute(connection, prepared.touched.due)

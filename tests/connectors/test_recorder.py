@@ -21,7 +21,7 @@ from hub.quarters import QUARTER_US
 from infra.services import KafkaService, embedded_database, embedded_kafka
 from infra.settings import Settings
 from streams.codec import encode
-from streams.topics import SETPOINT, TELEMETRY
+from streams.topics import SETPOINT, TELEMETRY, partition_of
 from tests.connectors.store.cutting_proxy import cutting_proxy
 from tests.connectors.store.messages import HUB, KEY, SECOND_US, START_US, frame, register_at, setpoint
 
@@ -107,6 +107,24 @@ def count(dsn: str, table: str = "telemetry") -> int:
 def meter(begin_s: int, end_s: int):
     """A frame per second; register and so quarter energy follow from the second alone."""
     return [frame(at_s, {"a": 7 * at_s, "b": 3 * at_s}) for at_s in range(begin_s, end_s)]
+
+
+def drop_before(bootstrap: str, partition: int, offset: int) -> None:
+    """Do what the end of the retention does: the log begins at that offset."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin.delete_records({TopicPartition(TELEMETRY.name, partition): offset})
+    admin.close()
+
+
+def seconds_stored(dsn: str) -> list[int]:
+    """Of which seconds the reading of `a` is there, each as often as it is."""
+    return [
+        at_s - START_US // SECOND_US
+        for (at_s,) in ask(
+            dsn,
+            "select extract(epoch from measured_at)::bigint from telemetry join point using (point_id) where name = 'a' order by 1",
+        )
+    ]
 
 
 def assert_stored_once(dsn: str, seconds: int) -> None:
@@ -222,15 +240,32 @@ def test_messages_the_broker_dropped_are_a_gap_on_record(bootstrap, dsn):
     ((topic_id, partition, at),) = ask(
         dsn, "select topic_id, partition, next_offset from ingest_offset where next_offset > 0"
     )
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-    admin.delete_records({TopicPartition(TELEMETRY.name, partition): at + 40})
-    admin.close()
+    drop_before(bootstrap, partition, at + 40)
     with recording(bootstrap, dsn) as progress:
         wait_until(lambda: progress.rows_stored == 120)
-    assert progress.gaps == 1
-    assert ask(dsn, "select topic_id, partition, first_offset, next_offset from ingest_gap") == [
-        (topic_id, partition, at, at + 40)
+    assert (progress.gaps, progress.duplicates) == (1, 0)
+    assert ask(dsn, "select topic_id, partition, first_offset, next_offset, reason from ingest_gap") == [
+        (topic_id, partition, at, at + 40, "dropped")
     ]
+    assert seconds_stored(dsn) == [*range(100), *range(140, 200)]
+
+
+def test_recorder_that_stood_still_for_longer_than_the_retention_records_one_gap(bootstrap, dsn):
+    """What it had been sent before it stood still it stores; the rest of what was dropped is the gap."""
+    victim = subprocess.Popen([sys.executable, "-c", RUN_FOREVER, bootstrap, dsn])
+    send(bootstrap, meter(0, 100))
+    wait_until(lambda: count(dsn) == 200)
+    victim.send_signal(signal.SIGSTOP)
+    send(bootstrap, meter(100, 400))
+    drop_before(bootstrap, partition_of(KEY), 340)
+    send(bootstrap, meter(400, 500))
+    victim.send_signal(signal.SIGCONT)
+    wait_until(lambda: seconds_stored(dsn)[-1] == 499)
+    victim.kill()
+    victim.wait()
+    ((first, following),) = ask(dsn, "select first_offset, next_offset from ingest_gap")
+    assert (100 <= first < 340, following) == (True, 340)
+    assert seconds_stored(dsn) == [*range(first), *range(340, 500)]
 
 
 def test_log_that_was_cut_off_is_read_again_and_stored_once(bootstrap, dsn):

@@ -6,11 +6,14 @@ import msgspec
 import psycopg
 import pytest
 
+from connectors.store.batch import Message
 from connectors.store.offsets import FencedError, begin_offset, read_offsets
 from connectors.store.writer import Writer, connect
 from hub.quarters import QUARTER_US
+from streams.codec import encode
 from streams.topics import LOOP_STATE, SETPOINT, SETPOINT_RESULT, TELEMETRY
 from tests.connectors.store.messages import (
+    KEY,
     SECOND_US,
     START_US,
     batch_of,
@@ -132,6 +135,19 @@ def test_session_that_is_killed_before_the_commit_leaves_nothing(store, store_ds
             writer.store(victim, prepared)
     assert (count(store, "telemetry"), read_offsets(store, [log])) == (0, {log: 0})
     assert put(store, log, [frame(0, {"a": 1})], writer=writer).rows == 1
+
+
+def test_offsets_that_the_log_passes_over_are_gaps_on_record(store, log):
+    put(store, log, [frame(0, {"a": 1})])
+    writer = Writer()
+    batch = batch_of(writer.registry, log, [frame(1, {"a": 2})], offset=1)
+    batch.add(Message(log, 5, KEY, encode(frame(2, {"a": 3}))), expected=2, registry=writer.registry)
+    batch.add(Message(log, 6, KEY, encode(frame(3, {"a": 4}))), expected=6, registry=writer.registry)
+    writer.store(store, writer.prepare(store, batch))
+    assert store.execute("select first_offset, next_offset, reason from ingest_gap").fetchall() == [
+        (2, 5, "missing in the log")
+    ]
+    assert (count(store, "telemetry"), read_offsets(store, [log])) == (4, {log: 7})
 
 
 def test_unreadable_messages_move_the_offset_and_nothing_else(store, log):
