@@ -46,9 +46,29 @@ class PointIndex(dict[str, int]):
 
     def find(self, ids: list[str]) -> NDArray[np.int64]:
         """[n_ids] Positions, -1 for an id that is not there; not to be written to."""
-        if ids != self._asked:
+        if ids is not self._asked and ids != self._asked:
             self._asked, self._found = ids, np.array([self.get(point, -1) for point in ids], np.int64)
         return self._found
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFrame:
+    """A telemetry frame of which the numbers are arrays [n_rows], NaN where missing; fields as `TelemetryFrame`."""
+
+    sent_at_us: int
+    ids: list[str]
+    measured_at_us: NDArray[np.float64]
+    power_kw: NDArray[np.float64]
+    energy_import_wh: NDArray[np.float64]
+    energy_export_wh: NDArray[np.float64]
+    min_kw: NDArray[np.float64]
+    max_kw: NDArray[np.float64]
+    soc_ratio: NDArray[np.float64]
+    quality: tuple[str, ...] = ()
+    """Always empty: a frame with bad readings is not read here."""
+
+
+Frame = TelemetryFrame | ReadFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +97,7 @@ class Columns:
     bad: tuple[BadReading, ...]
 
 
-def check_columns(
-    frame: TelemetryFrame, *, points: Points, index: PointIndex, received_at_us: int
-) -> Columns | Rejected:
+def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_at_us: int) -> Columns | Rejected:
     """Turn a frame into columns; `received_at_us` is the broker's time of arrival.
 
     A row without a power may still carry registers; a row of quality `bad` counts as missing and is not an error.
@@ -104,7 +122,7 @@ def check_columns(
     if Quality.BAD in frame.quality:
         failed |= np.array([quality == Quality.BAD for quality in frame.quality], np.bool_)
     good = np.flatnonzero(~failed) if failed.any() else slice(None)
-    whole_wh = np.where(np.isnan(registers_wh), -1, registers_wh)[:, good].astype(np.int64)
+    whole_wh = np.where(np.isnan(registers_wh), -1, registers_wh)[:, good].astype(np.int64, order="C")
     return Columns(
         row=np.arange(n_rows)[good],
         point=point[good],
@@ -120,7 +138,7 @@ def check_columns(
 
 
 def _failures(
-    frame: TelemetryFrame, tests: Sequence[tuple[DeadLetterReason, NDArray[np.bool_]]]
+    frame: Frame, tests: Sequence[tuple[DeadLetterReason, NDArray[np.bool_]]]
 ) -> tuple[tuple[BadReading, ...], NDArray[np.bool_]]:
     """Rows that fail a test, each named by the first it fails; and where they are, [n_rows]."""
     failed = np.logical_or.reduce([fails for _, fails in tests])
@@ -134,7 +152,7 @@ def _failures(
     return tuple(bad), failed
 
 
-def _unequal_column(frame: TelemetryFrame) -> str:
+def _unequal_column(frame: Frame) -> str:
     """Names of the columns that do not have a row per id; those a gateway does not have are empty."""
     n_rows = len(frame.ids)
     lengths = [len(frame.measured_at_us), len(frame.power_kw)]
@@ -150,7 +168,9 @@ def _unequal_column(frame: TelemetryFrame) -> str:
 _OPTIONAL: Final = ("energy_import_wh", "energy_export_wh", "min_kw", "max_kw", "soc_ratio", "quality")
 
 
-def _floats(column: Sequence[float | None], n_rows: int) -> NDArray[np.float64]:
+def _floats(column: Sequence[float | None] | NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
+    if isinstance(column, np.ndarray):
+        return column
     if not column:
         return np.full(n_rows, np.nan)
     try:
@@ -161,7 +181,7 @@ def _floats(column: Sequence[float | None], n_rows: int) -> NDArray[np.float64]:
     return values
 
 
-def _registers(column: Sequence[int | None], n_rows: int) -> NDArray[np.float64]:
+def _registers(column: Sequence[int | None] | NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
     try:
         return _floats(column, n_rows)
     except OverflowError:  # a whole number beyond any float

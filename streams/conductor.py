@@ -39,6 +39,9 @@ BALANCE_AT_S: Final = 0.2
 MOST_ROWS: Final = 100
 """Rows that a dead letter names of a frame with bad readings; the metric counts them all."""
 
+MOST_LATENCY_US: Final = 3_600_000_000
+"""A gateway's clock may say anything, also what no float holds."""
+
 KEPT_BYTES: Final = 4096
 """Of a telemetry frame that is too large: enough to tell whose it is."""
 
@@ -170,8 +173,8 @@ class Conductor:
         self.report.metrics.observe_fold(
             folded.grid_loop,
             readings=len(folded.frame.ids) - len(folded.bad),
-            latency_s=(now_us() - folded.frame.sent_at_us) / 1e6,
-            measured_at_us=max(folded.frame.measured_at_us, default=0),
+            latency_s=min(max(now_us() - folded.frame.sent_at_us, 0), MOST_LATENCY_US) / 1e6,
+            measured_at_us=partition.controllers[record.key].folded_until_us,
         )
         for bad in folded.bad:
             self.report.metrics.count_rejected_readings(folded.grid_loop, reason=bad.reason)

@@ -15,12 +15,12 @@ from hub.model import Hub, NodeLimit
 from streams.boxes import Boxes, boxes
 from streams.budgets import Held, Interval
 from streams.codec import Rejected
-from streams.columns import BadReading, check_columns
+from streams.columns import BadReading, Frame, check_columns
 from streams.estimate import Estimate, LoadMemory, estimate
 from streams.fold import PointState, fold
 from streams.following import Following
 from streams.limits import judged_bounds_kw, with_budget
-from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, TelemetryFrame, Violation
+from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, Violation
 from streams.node_states import node_states
 from streams.plant import Floats, Plant, build_plant
 from streams.setpoints import SetpointWriter, binding_limits, budget_binds, decide
@@ -78,7 +78,7 @@ class GridLoop:
         self._writer.begin(epoch)
         self.missed_ticks = 0
 
-    def fold(self, frame: TelemetryFrame, *, received_at_us: int) -> tuple[BadReading, ...] | Rejected:
+    def fold(self, frame: Frame, *, received_at_us: int) -> tuple[BadReading, ...] | Rejected:
         """Take a telemetry frame; returns the readings that were masked, or why the whole frame was refused."""
         columns = check_columns(
             frame, points=self.plant.points, index=self._points.index, received_at_us=received_at_us

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hub.model import STATION, Hub
-from streams.codec import Rejected, decode_telemetry
-from streams.columns import BadReading
+from streams.codec import Rejected
+from streams.columns import BadReading, Frame
+from streams.frame_reader import FrameReader
 from streams.grid_loop import GridLoop
 from streams.intake import Arrived, Intake
-from streams.messages import DeadLetterReason, TelemetryFrame
+from streams.messages import DeadLetterReason
 from streams.replay import Record
 from streams.station import Station
 from streams.topics import key_of, partition_of
@@ -27,7 +28,7 @@ class Folded:
     """What became of one telemetry message; `frame` is None where it was not ours to fold."""
 
     grid_loop: str
-    frame: TelemetryFrame | None
+    frame: Frame | None
     bad: tuple[BadReading, ...]
     rejected: Rejected | None
 
@@ -42,6 +43,8 @@ class OwnedPartition:
     """By message key."""
     names: dict[bytes, str]
     intakes: dict[bytes, Intake]
+    readers: dict[bytes, FrameReader]
+    """As the intakes; frames of keys that are nobody's share one."""
     """By message key, that of what belongs to no loop under the empty one."""
     next_offset: int | None = None
     active: bool = False
@@ -65,6 +68,7 @@ class OwnedPartition:
             controllers=controllers,
             names={key_of(hub.id, name): name for name in owned},
             intakes={key: Intake(n_points, hub.timing.tick_s) for key, n_points in points.items()},
+            readers={key: FrameReader() for key in points},
         )
 
     @property
@@ -87,6 +91,10 @@ class OwnedPartition:
     def intake_of(self, key: bytes) -> Intake:
         """Where frames of this key wait."""
         return self.intakes.get(key, self.intakes[b""])
+
+    def reader_of(self, key: bytes) -> FrameReader:
+        """What reads frames of this key."""
+        return self.readers.get(key, self.readers[b""])
 
     def note(self, record: Record) -> bool:
         """Whether a telemetry message was delivered before; from now on this one was."""
@@ -112,7 +120,7 @@ class OwnedPartition:
         frame = (
             Rejected(DeadLetterReason.TOO_LARGE, f"{len(record.value)} bytes")
             if too_large
-            else decode_telemetry(record.value)
+            else self.reader_of(record.key).read(record.value)
         )
         if isinstance(frame, Rejected):
             return Folded(name, None, (), frame)

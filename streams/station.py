@@ -15,11 +15,11 @@ from balancer.model import Asset, Node
 from hub.model import GROUP, PARK, STATION, Hub, NodeLimit
 from streams.budgets import Exposure, Interval, Lent, grant, is_sound
 from streams.codec import Rejected
-from streams.columns import BadReading, Points, check_columns
+from streams.columns import BadReading, Frame, Points, check_columns
 from streams.estimate import Span, meter_quarter
 from streams.fold import NEVER, PointState, fold
 from streams.limits import judged_bounds_kw
-from streams.messages import Budget, Epoch, LoopState, NodeStates, Offer, TelemetryFrame
+from streams.messages import Budget, Epoch, LoopState, NodeStates, Offer
 from streams.node_states import node_states
 from streams.plant import ABSURD_FACTOR, Floats, compile_bounds, lay_out_bounds
 from streams.sharing import Residual, Shares, Upper, share_out, view_loop
@@ -81,7 +81,7 @@ class Station:
         self._offers.clear()
         self.missed_ticks = 0
 
-    def fold(self, frame: TelemetryFrame, *, received_at_us: int) -> tuple[BadReading, ...] | Rejected:
+    def fold(self, frame: Frame, *, received_at_us: int) -> tuple[BadReading, ...] | Rejected:
         """Take a frame of the boundary and group meters."""
         columns = check_columns(
             frame, points=self._points.points, index=self._points.index, received_at_us=received_at_us

@@ -19,8 +19,11 @@ import structlog
 from hub.model import Hub
 from infra.health import serve_http
 from infra.settings import Settings
+from streams.codec import Rejected, encode
+from streams.columns import Frame
+from streams.frame_reader import FrameReader
 from streams.grid_loop import GridLoop
-from streams.messages import Epoch
+from streams.messages import Epoch, TelemetryFrame
 from streams.parks import Parks
 from streams.replay import Record
 from streams.reporting import STUCK_S, health_of, registry_of
@@ -109,7 +112,7 @@ def _end_at_once() -> None:
 
 
 def warm_up(hub: Hub) -> None:
-    """Compile the kernel before joining the group: a tick must not wait for a compiler."""
+    """Compile reader, fold and kernel before joining the group: a tick must not wait for a compiler."""
     epoch = Epoch(0, 0, 0)
     at_us = time.time_ns() // 1000
     station = Station(hub)
@@ -117,9 +120,25 @@ def warm_up(hub: Hub) -> None:
     for grid_loop in hub.grid_loops:
         loop = GridLoop(hub, grid_loop.id)
         loop.begin(epoch)
+        loop.fold(_read_twice(loop.plant.points.ids, at_us=at_us), received_at_us=at_us)
         station.receive_offer(loop.offer(tick=0, now_us=at_us))
         loop.balance(tick=0, now_us=at_us)
     station.clear(tick=0, now_us=at_us)
+
+
+def _read_twice(ids: Sequence[str], *, at_us: int) -> Frame:
+    """A frame as the quick reader reads it, from the second on."""
+    reader = FrameReader()
+    missing: list[float | None] = [None] * len(ids)
+    payload = encode(
+        TelemetryFrame(
+            gateway="", sequence=0, sent_at_us=0, ids=list(ids), measured_at_us=[at_us] * len(ids), power_kw=missing
+        )
+    )
+    reader.read(payload)
+    frame = reader.read(payload)
+    assert not isinstance(frame, Rejected)  # noqa: S101 - it was encoded here
+    return frame
 
 
 def build_app(settings: Settings, parks: Parks, *, group: str, fail: Callable[[BaseException], None]) -> faust.App:
