@@ -13,8 +13,11 @@ from streams.codec import (
     Decoder,
     Rejected,
     decode_budget,
+    decode_condition,
+    decode_limit,
     decode_offer,
     decode_result,
+    decode_revert,
     decode_setpoint,
     decode_state,
     decode_telemetry,
@@ -37,6 +40,10 @@ KINDS = {
     "setpoint-renewal": decode_setpoint,
     "setpoint-result": decode_result,
     "claim": Decoder(Claim).decode,
+    "limit-entry": decode_limit,
+    "limit-pending": decode_limit,
+    "revert": decode_revert,
+    "condition": decode_condition,
 }
 MUTATED = 1_000_000
 """By the full soak, of all kinds together."""

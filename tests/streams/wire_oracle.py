@@ -53,6 +53,9 @@ def _difference(mine, said) -> str:
         return _difference([getattr(mine, name) for name in mine.__struct_fields__], said)
     if isinstance(mine, msgspec.Struct):
         return wrong(mine, said)
+    if isinstance(mine, dict):
+        same = isinstance(said, dict) and list(mine) == list(said)
+        return _difference(list(mine.values()), list(said.values())) if same else f"{mine!r} for {said!r}"
     if isinstance(mine, list):
         same = isinstance(said, list) and len(said) >= len(mine)
         return next(filter(None, map(_difference, mine, said)), "") if same else f"{mine!r} for {said!r}"
