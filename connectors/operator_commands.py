@@ -1,7 +1,7 @@
 """What operators do to a running park, for the command line and the control room alike: one module, one set of rules.
 
-Each command reads the limits' topic whole, decides by `streams.limit_changes`, writes one entry and makes sure that it
-counts. Nothing here knows terminals or pages.
+Each command on limits reads their topic whole, decides by `streams.limit_changes`, writes one entry and makes sure that
+it counts. Nothing here knows terminals or pages.
 """
 
 import time
@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from connectors.limits_log import LimitsLog
+from connectors.watchdog.speaker import Speaker
 from hub.model import Hub
 from streams.codec import encode
+from streams.guard_messages import Revert, RevertBy
 from streams.limit_changes import (
     Change,
     Done,
@@ -28,7 +30,7 @@ from streams.limit_changes import (
 from streams.limit_entries import KnownLimits, limit_key
 from streams.limit_messages import LimitEntry, LimitTerms
 from streams.signature import Keyring
-from streams.topics import key_of
+from streams.topics import REVERT, key_of
 
 _Outcome = TypeVar("_Outcome", bound=Change | Refusal)
 
@@ -101,6 +103,15 @@ class OperatorCommands:
             if (held := self.limits().entries.get(key)) != outcome.entry:
                 raise OvertakenError(_overtaken(held))
         return outcome
+
+
+def revert_grid_loop(speaker: Speaker, hub_id: str, grid_loop: str, *, person: Person, why: str) -> None:
+    """Send a grid loop to its reversion values (R17): one person may, at once (R18). Raises NotSaidError.
+
+    It lasts until R12: where a worker decides on, devices return after the hold. Dispatch answers on the log.
+    """
+    revert = Revert(grid_loop=grid_loop, at_us=now_us(), by=RevertBy.OPERATOR, who=person.name, why=why)
+    speaker.say(REVERT, key_of(hub_id, grid_loop), encode(revert))
 
 
 def _overtaken(entry: LimitEntry | None) -> str:

@@ -18,7 +18,7 @@ import structlog
 from connectors.watchdog import rules
 from connectors.watchdog.log_reader import LogReader, Record
 from connectors.watchdog.rules import BREAK_S, GRACE_S, Finding, LoopWatch, Patience
-from connectors.watchdog.speaker import Speaker
+from connectors.watchdog.speaker import NotSaidError, Speaker
 from hub.model import Hub
 from infra.health import Health, fresh, fresh_after_grace, serve_http
 from infra.metrics import WatchdogMetrics
@@ -85,16 +85,24 @@ class Watchdog:
         self.judged_s = now_s
         for grid_loop, watch in self.loops.items():
             for finding in rules.judge(watch, now_s, self.patience):
-                if self._say(grid_loop, finding):
-                    self.loops[grid_loop] = rules.said(self.loops[grid_loop], finding)
+                self._try_to_say(grid_loop, finding)
             conditions = {str(kind): phase is ConditionPhase.SEEN for kind, phase in self.loops[grid_loop].said.items()}
             self.metrics.judged(grid_loop, at_us=time.time_ns() // 1000, conditions=conditions)
 
-    def _say(self, grid_loop: str, finding: Finding) -> bool:
-        """Tell the log, a revert before the condition of it; False where it has to be said again."""
+    def _try_to_say(self, grid_loop: str, finding: Finding) -> None:
+        """Say it, unless the broker does not take it: then it is found again."""
+        try:
+            self._say(grid_loop, finding)
+        except NotSaidError as error:
+            _log.error("not_said", grid_loop=grid_loop, kind=finding.kind, error=str(error))
+        else:
+            self.loops[grid_loop] = rules.said(self.loops[grid_loop], finding)
+
+    def _say(self, grid_loop: str, finding: Finding) -> None:
+        """Tell the log, a revert before the condition of it."""
         seen = finding.phase is ConditionPhase.SEEN
-        if seen and finding.kind is ConditionKind.REVERTED and not self._revert(grid_loop, finding.text):
-            return False
+        if seen and finding.kind is ConditionKind.REVERTED:
+            self._revert(grid_loop, finding.text)
         if seen:
             _log.error("condition_seen", grid_loop=grid_loop, kind=finding.kind, text=finding.text)
         elif finding.kind in self.loops[grid_loop].said:
@@ -110,14 +118,12 @@ class Watchdog:
             text=finding.text,
             figures={"silence_s": round(finding.silence_s, 3)},
         )
-        return self.speaker.say(CONDITION, condition_key(self.hub_id, condition.id), encode(condition))
+        self.speaker.say(CONDITION, condition_key(self.hub_id, condition.id), encode(condition))
 
-    def _revert(self, grid_loop: str, why: str) -> bool:
+    def _revert(self, grid_loop: str, why: str) -> None:
         revert = Revert(grid_loop=grid_loop, at_us=time.time_ns() // 1000, by=RevertBy.WATCHDOG, who=self.name, why=why)
-        is_said = self.speaker.say(REVERT, key_of(self.hub_id, grid_loop), encode(revert))
-        if is_said:
-            self.metrics.count_revert(grid_loop)
-        return is_said
+        self.speaker.say(REVERT, key_of(self.hub_id, grid_loop), encode(revert))
+        self.metrics.count_revert(grid_loop)
 
 
 def run(settings: Settings, hub: Hub, stop: threading.Event) -> None:

@@ -1,16 +1,14 @@
-"""Writes reverts and conditions to the log, and says which of them the broker has."""
+"""Writes reverts and conditions to the log, one at a time, until the broker has each or it is too late."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from streams.signature import Keyring
 from streams.topics import Topic, partition_of
-
-_log = structlog.get_logger()
 
 _BLOCK_MS: Final = 1_000
 _GIVE_UP_MS: Final = 3_000
@@ -31,6 +29,10 @@ _CLIENT: Final[dict[str, Any]] = {
 }
 
 
+class NotSaidError(Exception):
+    """The broker did not take a message in time; one line."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Speaker:
     """One producer, made when it is first needed. For one thread."""
@@ -39,8 +41,12 @@ class Speaker:
     keyring: Keyring = field(default_factory=Keyring)
     _producer: KafkaProducer | None = None
 
-    def say(self, topic: Topic, key: bytes, payload: bytes) -> bool:
-        """Write one message and wait until the broker has it, a few seconds at most; False where it does not."""
+    def say(self, topic: Topic, key: bytes, payload: bytes) -> None:
+        """Write one message and wait until the broker has it, a few seconds at most.
+
+        Raises:
+            NotSaidError: it does not have it, or not surely.
+        """
         headers = self.keyring.sign(topic=topic.name, key=key, payload=payload) if topic.signed else ()
         try:
             if self._producer is None:
@@ -54,14 +60,11 @@ class Speaker:
             )
             sent.get(timeout=_GIVE_UP_MS / 1000)
         except KafkaError as error:
-            _log.error("not_said", topic=topic.name, key=key.decode(), error=str(error))
-            return False
-        return True
+            raise NotSaidError(f"{topic.name}: {error}") from error
 
     def close(self) -> None:
         """Let go of the broker."""
         if self._producer is not None:
-            try:
+            # What was not acknowledged was told so by `say`; there is nothing left to lose.
+            with suppress(KafkaTimeoutError):
                 self._producer.close(timeout=_CLOSE_S)
-            except KafkaTimeoutError as error:
-                _log.warning("not_closed", error=str(error))
