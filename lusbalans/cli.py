@@ -9,6 +9,8 @@ from lusbalans.balance import balance
 from lusbalans.demo import demo
 from lusbalans.hub_commands import hub
 from lusbalans.kernel_commands import warm_up
+from lusbalans.limit_commands import limit
+from lusbalans.revert import revert
 from lusbalans.roles import run
 from lusbalans.service_commands import db, topics
 from lusbalans.simulate import simulate
@@ -24,5 +26,5 @@ def main() -> None:
     """
 
 
-for command in (demo, run, hub, balance, simulate, topics, db, warm_up):
+for command in (demo, run, hub, balance, simulate, topics, db, warm_up, limit, revert):
     main.add_command(command)
