@@ -36,6 +36,17 @@ class Cycle:
     state: LoopState
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What an offer was made on; the same tick's setpoints are, too, unless a frame was folded since."""
+
+    tick: int
+    folds: int
+    known: Estimate
+    judged_kw: Floats
+    """[n_bounds] What the limits allow, budgets left out."""
+
+
 class GridLoop:
     """State and rules of one grid loop between two ticks."""
 
@@ -51,6 +62,8 @@ class GridLoop:
         self._writer = SetpointWriter(self.plant, valid_for_ms=round(hub.timing.setpoint_valid_s * 1000))
         self.missed_ticks = 0
         self._epoch: Epoch | None = None
+        self._folds = 0
+        self._offered: _Look | None = None
 
     def _lay_out(self) -> None:
         """Make room for what the kernel needs of the plant's limits."""
@@ -61,6 +74,7 @@ class GridLoop:
 
     def take_limits(self, limits: Sequence[NodeLimit]) -> None:
         """Obey these limits of the park from the next offer on, instead of those before."""
+        self._offered = None
         known, self.plant = self.plant, self.plant.with_limits(limits)
         if self.plant.topology is not known.topology:
             self._lay_out()
@@ -80,6 +94,7 @@ class GridLoop:
 
     def fold(self, frame: Frame, *, received_at_us: int) -> tuple[BadReading, ...] | Rejected:
         """Take a telemetry frame; returns the readings that were masked, or why the whole frame was refused."""
+        self._folds += 1
         columns = check_columns(
             frame, points=self.plant.points, index=self._points.index, received_at_us=received_at_us
         )
@@ -108,7 +123,8 @@ class GridLoop:
 
     def offer(self, *, tick: int, now_us: int) -> Offer:
         """Phase 1: what the loop could do in this tick, its own limits kept."""
-        known = self._look(now_us)
+        look = self._offered = self._see(tick=tick, now_us=now_us)
+        known = look.known
         room = self._boxes(known)
         held = self.held.budget if self.held.on_lease(now_us=now_us) else None
         return Offer(
@@ -116,7 +132,7 @@ class GridLoop:
             tick=tick,
             epoch=self.epoch,
             issued_at_us=now_us,
-            curve=self._curve(known, room),
+            curve=self._curve(look, room),
             power_kw=float(known.power.low_kw[0] + known.power.high_kw[0]) / 2,
             uncontrolled_low_kw=float(known.uncontrolled.low_kw[0]),
             uncontrolled_high_kw=float(known.uncontrolled.high_kw[0] + room.unseen_kw.sum()),
@@ -126,12 +142,13 @@ class GridLoop:
 
     def balance(self, *, tick: int, now_us: int) -> Cycle:
         """Phase 2: setpoints that keep the loop's limits and its budget."""
-        known = self._look(now_us)
-        at = self.plant.asset_point
+        look, self._offered = self._offered, None
+        if look is None or look.tick != tick or look.folds != self._folds:
+            look = self._see(tick=tick, now_us=now_us)
+        known, at = look.known, self.plant.asset_point
         self._following.observe(self._points.power_kw[at], measured_us=self._points.at_us[at])
         room = self._boxes(known)
-        budget = self.held.interval(now_us=now_us)
-        bounds_kw = self._bounds_kw(known, budget)
+        bounds_kw = with_budget(self.plant.bounds, look.judged_kw, budget=self.held.interval(now_us=now_us))
         answer = self._solver.solve(self._prepare(known, room, bounds_kw=bounds_kw))
         by_budget = budget_binds(self.plant, bounds_kw=bounds_kw, price=float(answer.node_price[-1]))
         decision = decide(self.plant, room, answer, told_kw=self._following.told_kw, budget_binds=by_budget)
@@ -142,15 +159,15 @@ class GridLoop:
     def _look(self, now_us: int) -> Estimate:
         return estimate(self.plant, self._points, self._memory, now_us=now_us, stale_after_s=self._timing.stale_after_s)
 
+    def _see(self, *, tick: int, now_us: int) -> _Look:
+        known = self._look(now_us)
+        judged_kw = judged_bounds_kw(
+            self.plant.bounds, energy_kwh=known.energy_kwh, uncovered_s=known.uncovered_s, now_us=now_us
+        )
+        return _Look(tick=tick, folds=self._folds, known=known, judged_kw=judged_kw)
+
     def _boxes(self, known: Estimate) -> Boxes:
         return boxes(self.plant, self._points, known, idle=self._following.idle)
-
-    def _bounds_kw(self, known: Estimate, budget: Interval) -> Floats:
-        bounds = self.plant.bounds
-        judged_kw = judged_bounds_kw(
-            bounds, energy_kwh=known.energy_kwh, uncovered_s=known.uncovered_s, now_us=known.now_us
-        )
-        return with_budget(bounds, judged_kw, budget=budget)
 
     def _prepare(self, known: Estimate, room: Boxes, *, bounds_kw: Floats) -> State:
         state = self._state
@@ -162,8 +179,9 @@ class GridLoop:
         state.min_kw[:], state.max_kw[:], state.target_kw[:] = room.min_kw, room.max_kw, room.target_kw
         return state
 
-    def _curve(self, known: Estimate, room: Boxes) -> Curve:
-        state = self._prepare(known, room, bounds_kw=self._bounds_kw(known, _UNLIMITED))
+    def _curve(self, look: _Look, room: Boxes) -> Curve:
+        bounds_kw = with_budget(self.plant.bounds, look.judged_kw, budget=_UNLIMITED)
+        state = self._prepare(look.known, room, bounds_kw=bounds_kw)
         curve = self._solver.flexibility_curve(state)
         return Curve(order=curve.order, pressure=curve.pressure, power_kw=curve.power_kw, error_kw=curve.error_kw)
 

@@ -53,6 +53,24 @@ def test_an_offer_says_what_is_measured_what_cannot_be_helped_and_what_could_be_
 
 
 @pytest.mark.parametrize(
+    ("heard_between", "seen_at_s", "power_kw"),
+    [pytest.param(False, 1.0, 120, id="nothing new"), pytest.param(True, 1.1, 130, id="a frame between")],
+)
+def test_a_tick_looks_once_and_again_only_where_something_new_was_heard(loop, heard_between, seen_at_s, power_kw):
+    loop.offer(tick=1, now_us=at(1))
+    if heard_between:
+        hear(loop, second=1, battery=10.0)
+    state = loop.balance(tick=1, now_us=at(1.1)).state
+    assert (state.at_us, state.nodes.power_kw[0]) == (at(seen_at_s), power_kw)
+
+
+def test_a_tick_without_an_offer_or_after_the_next_one_looks_for_itself(loop):
+    loop.offer(tick=1, now_us=at(1))
+    assert loop.balance(tick=2, now_us=at(2)).state.at_us == at(2)
+    assert loop.balance(tick=3, now_us=at(3)).state.at_us == at(3)
+
+
+@pytest.mark.parametrize(
     ("age_s", "acknowledged"),
     [
         pytest.param(0, (7, HUB_EPOCH), id="just received"),
