@@ -258,7 +258,7 @@ class Conductor:
 
     async def _turn(self, tick: int, *, missed: int) -> None:
         self._tick = tick
-        began_us = tick * self._period_us
+        began_us = now_us()  # not the tick's: of many parks on a worker some turn later, and offers need their time
         self._renew_limits()
         for loop in self._active_loops():
             loop.missed_ticks += missed
