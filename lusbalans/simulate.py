@@ -36,6 +36,7 @@ from lusbalans.surroundings import want_hub
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of loss and delay.")
 @click.option("--loss", type=click.FloatRange(0, 1), default=0.0, help="Share of telemetry frames that get lost.")
 @click.option("--delay-ms", type=click.IntRange(0, 60_000), default=0, help="By which telemetry is late, on average.")
+@click.option("--compare", is_flag=True, help="Also what would be with nobody balancing: devices do as they would.")
 @click.option(
     "--fault", "faults", multiple=True, metavar="KIND[:ID]@TIME/DURATION", help="See docs/how-to/simulate.md."
 )
@@ -52,6 +53,7 @@ def simulate(
     loss: float,
     delay_ms: int,
     faults: tuple[str, ...],
+    compare: bool,
     as_json: bool,
 ) -> None:
     """Balance the park in DIR under measured powers, in virtual time, by the rules that run.
@@ -73,5 +75,6 @@ def simulate(
         loss_ratio=loss,
         delay_ms=delay_ms,
         faults=faults,
+        compare=compare,
     )
     sys.exit(run_session(asked, trace=trace, as_json=as_json))

@@ -10,17 +10,20 @@ from typing import Final, TypeVar
 import msgspec
 from rich.console import Console
 
+from connectors.simulation.closed_loop import ClosedLoop, OpenLoop
 from connectors.simulation.faults import Fault, FaultError, Faults, parse_fault
 from connectors.simulation.instants import as_utc, instant_us
 from connectors.simulation.plan import QUARTERS, SECONDS, Plan, Watcher
 from connectors.simulation.powers import Powers
 from connectors.simulation.profile_checks import check_profiles, cut
 from connectors.simulation.profile_file import read_table
+from connectors.simulation.quarter_plant import FreePlant, QuarterPlant
 from connectors.simulation.quarter_run import QuarterRun
 from connectors.simulation.second_run import park_of, run_seconds
 from connectors.simulation.sessions_file import PlannedSession, read_sessions
 from connectors.simulation.summary import SimulationSummary
-from connectors.simulation.trace import columns_of, open_trace
+from connectors.simulation.trace import Trace, columns_of, open_trace
+from connectors.simulator.park import Park
 from hub.errors import HubErrors
 from hub.model import Hub
 from lusbalans.failure import BAD_INPUT, FAILED, LIMIT_BREACHED, OK, CommandFailedError
@@ -49,6 +52,8 @@ class Asked:
     loss_ratio: float
     delay_ms: int
     faults: tuple[str, ...]
+    compare: bool
+    """With nobody balancing, too."""
 
 
 def run_session(asked: Asked, *, trace: Path | None, as_json: bool) -> int:
@@ -66,15 +71,29 @@ def run_session(asked: Asked, *, trace: Path | None, as_json: bool) -> int:
     try:
         with stop_on_interrupt() as stop, open_trace(trace, columns) as rows:
             watcher = Watcher(is_stopped=stop.is_set, on_progress=progress.reached)
-            if asked.quarters:
-                summary = QuarterRun(plan, park).run(rows, watcher)
-            else:
-                summary = run_seconds(plan, park, rows, watcher)
+            summary = _simulate(asked, plan, park, rows, watcher)
     except HubErrors as error:
         raise CommandFailedError(str(error), BAD_INPUT) from error
     except OSError as error:
         raise CommandFailedError(f"{error.filename or trace}: {error.strerror or error}", FAILED) from error
     return _tell(summary, err, as_json=as_json)
+
+
+def _simulate(asked: Asked, plan: Plan, park: Park, trace: Trace, watcher: Watcher) -> SimulationSummary:
+    """The plan balanced, and where that was asked for with nobody balancing too."""
+    hub, faults = plan.hub, plan.faults
+    if asked.quarters:
+        summary = QuarterRun(plan, park, QuarterPlant(hub)).run(trace, watcher)
+    else:
+        summary = run_seconds(plan, ClosedLoop(hub, park, faults=faults), trace, watcher)
+    if not (asked.compare and summary.finished):
+        return summary
+    nowhere = open_trace(None, [])
+    if asked.quarters:
+        other = QuarterRun(plan, park, FreePlant(hub)).run(nowhere, watcher)
+    else:
+        other = run_seconds(plan, OpenLoop(hub, park, faults=faults), nowhere, watcher)
+    return msgspec.structs.replace(summary, unbalanced=other)
 
 
 def make_plan(asked: Asked) -> Plan:

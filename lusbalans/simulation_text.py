@@ -39,6 +39,17 @@ def _lines(summary: SimulationSummary) -> Iterator[str]:
             f" {charging.asked_kwh:,.1f} kWh delivered ({charging.possible_kwh:,.1f} possible), Jain's index"
             f" {'-' if charging.jain_index is None else f'{charging.jain_index:.3f}'}"
         )
+    if (other := summary.unbalanced) is not None:
+        for name in (
+            "imported_kwh",
+            "exported_kwh",
+            "charged_kwh",
+            "curtailed_kwh",
+            "quarters_breached",
+            "limits_breached",
+        ):
+            balanced, unbalanced = getattr(summary, name), getattr(other, name)
+            yield f"with nobody balancing: {name} {unbalanced:,.1f} instead of {balanced:,.1f}"
     if summary.without_profile:
         names = ", ".join(summary.without_profile[:MOST_TOLD])
         more = len(summary.without_profile) - MOST_TOLD

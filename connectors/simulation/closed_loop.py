@@ -77,7 +77,7 @@ class ClosedLoop:
         decided_us = now_us + DECIDED_US
         results = [result for frame in frames for result in self.devices.receive(frame, now_us=decided_us)]
         results += self.devices.turn(now_us=decided_us)
-        told_kw = self.devices.obeyed_kw(now_us=now_us + SECOND_US)
+        told_kw = self._told_kw(now_us + SECOND_US)
         obeyed_kw = self._as_devices_do(told_kw)
         self.now_us += SECOND_US
         self.state = self.park.step(self.state, obeyed_kw, at_us=self.now_us)
@@ -140,6 +140,10 @@ class ClosedLoop:
             loop.begin(epoch)
         self._missed_ticks = 0
 
+    def _told_kw(self, now_us: int) -> Floats:
+        """[assets] What each device goes to, by its lease."""
+        return self.devices.obeyed_kw(now_us=now_us)
+
     def _as_devices_do(self, obeyed_kw: Floats) -> Floats:
         """[assets] What the devices obey, those that are late or ignore their setpoints included."""
         self._obeyed.append(obeyed_kw)
@@ -155,3 +159,13 @@ class ClosedLoop:
 
     def _places(self, kind: FaultKind) -> list[int]:
         return [self.devices.index[target] for target in self.faults.targets(kind, self.now_us)]
+
+
+class OpenLoop(ClosedLoop):
+    """The same park with nobody balancing: every device does what it would, batteries rest."""
+
+    def _decide(self, now_us: int) -> tuple[list[LoopState], list[SetpointFrame]]:  # noqa: ARG002  (nobody does)
+        return [], []
+
+    def _told_kw(self, now_us: int) -> Floats:  # noqa: ARG002  (at any time)
+        return self.park.free_kw

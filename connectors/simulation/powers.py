@@ -23,10 +23,6 @@ class Powers:
         """Where the last value ends."""
         return self.start_us + self.step_us * len(self.power_kw)
 
-    def column(self, name: str) -> int | None:
-        """Place of a name; None where there is no such column."""
-        return self.names.index(name) if name in self.names else None
-
     def columns_kw(self, names: list[str]) -> Floats:
         """[steps, len(names)] Their columns, zero where there is none."""
         place = {name: at for at, name in enumerate(self.names)}

@@ -92,8 +92,15 @@ def _read_csv(path: Path) -> Table:
         names=names,
         at_us=np.array(at_us, np.int64),
         power_kw=np.frombuffer(powers_kw, np.float64).reshape(len(at_us), len(names)),
-        errors=tuple(errors[:_MOST_CELLS]),
+        errors=_some(path, errors),
     )
+
+
+def _some(path: Path, errors: list[HubError]) -> tuple[HubError, ...]:
+    if len(errors) <= _MOST_CELLS:
+        return tuple(errors)
+    more = HubError(path.name, None, None, f"there are {len(errors) - _MOST_CELLS} more such cells", "mend these first")
+    return (*errors[:_MOST_CELLS], more)
 
 
 def _header(path: Path, line: str) -> tuple[str, ...]:

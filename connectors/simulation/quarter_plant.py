@@ -72,3 +72,11 @@ class QuarterPlant:
         self._last_kw = answer.power_kw.copy()
         missed = int(np.count_nonzero(np.maximum(over_kw, under_kw) > _MISSED_KW))
         return Quarter(np.rint(answer.power_kw * 1000.0).astype(np.int64), missed)
+
+
+class FreePlant(QuarterPlant):
+    """The same park with nobody balancing: every asset at what it would be."""
+
+    def balance(self, load_kw: Floats, *, min_kw: Floats, max_kw: Floats, target_kw: Floats) -> Quarter:  # noqa: ARG002
+        """Give every asset its target; nothing is asked of it, so nothing is missed either."""
+        return Quarter(np.rint(target_kw * 1000.0).astype(np.int64), 0)

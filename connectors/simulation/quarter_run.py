@@ -43,10 +43,9 @@ class _Lives:
 class QuarterRun:
     """One run; arrays of assets are in the hub's order unless they say otherwise."""
 
-    def __init__(self, plan: Plan, park: Park) -> None:
+    def __init__(self, plan: Plan, park: Park, balancing: QuarterPlant) -> None:
         self._plan, self._park = plan, park
-        self._balancing = QuarterPlant(plan.hub)
-        plant = self._balancing.plant
+        self._balancing, plant = balancing, balancing.plant
         place = {asset.id: at for at, asset in enumerate(park.assets)}
         self._told = np.array([place[asset.id] for asset in plant.assets], np.int64)
         """Places of the controllable assets, in the plant's order."""

@@ -9,7 +9,6 @@ import numpy as np
 from connectors.simulation.charging import ChargingRecord
 from connectors.simulation.closed_loop import SECOND_US, ClosedLoop, Heard, Second
 from connectors.simulation.crossings import ToleranceWatch
-from connectors.simulation.faults import Faults
 from connectors.simulation.measured import measured_park, without_profile
 from connectors.simulation.plan import SECONDS, Plan, Watcher
 from connectors.simulation.summary import SimulationSummary
@@ -32,9 +31,9 @@ class Lived:
     until_us: int
 
 
-def run_seconds(plan: Plan, park: Park, trace: Trace, watcher: Watcher) -> SimulationSummary:
-    """Simulate a plan; `park` is `measured_park` of it."""
-    lived = live(plan.hub, park, faults=plan.faults, until_us=plan.until_us, trace=trace, watcher=watcher)
+def run_seconds(plan: Plan, loop: ClosedLoop, trace: Trace, watcher: Watcher) -> SimulationSummary:
+    """Simulate a plan; `loop` is one around `park_of` it."""
+    lived = live(plan.hub, loop, until_us=plan.until_us, trace=trace, watcher=watcher)
     return SimulationSummary(
         **msgspec.structs.asdict(lived.summary),
         step_s=SECONDS,
@@ -56,27 +55,27 @@ def park_of(plan: Plan) -> Park:
     return measured_park(plan.hub, plan.powers, plan.sessions, began_us=plan.from_us)
 
 
-def live(hub: Hub, park: Park, *, faults: Faults, until_us: int, trace: Trace, watcher: Watcher) -> Lived:
+def live(hub: Hub, loop: ClosedLoop, *, until_us: int, trace: Trace, watcher: Watcher) -> Lived:
     """Let any park live from its beginning until an instant, or until it is stopped."""
-    closed, fold = ClosedLoop(hub, park, faults=faults), SummaryFold(hub)
+    park, fold = loop.park, SummaryFold(hub)
     watch = ToleranceWatch(hub, park)
     charging = ChargingRecord(park.chargers, from_us=park.began_us)
     told = np.flatnonzero([asset.kind.controllable for asset in park.assets])
-    while closed.now_us < until_us:
-        if (closed.now_us - park.began_us) // SECOND_US % _LOOK_EVERY == 0:
-            watcher.on_progress(closed.now_us)
+    while loop.now_us < until_us:
+        if (loop.now_us - park.began_us) // SECOND_US % _LOOK_EVERY == 0:
+            watcher.on_progress(loop.now_us)
             if watcher.is_stopped():
                 break
-        began_us = closed.now_us
-        second = closed.turn()
+        began_us = loop.now_us
+        second = loop.turn()
         _sum_up(fold, second)
-        watch.take(closed.state, step_us=SECOND_US, faults=faults.named(began_us))
-        charging.take(closed.state.chargers.session, closed.state.chargers.taken_kwh)
-        row_kw = np.concatenate([closed.state.point_w / 1000, second.told_kw[told]])
+        watch.take(loop.state, step_us=SECOND_US, faults=loop.faults.named(began_us))
+        charging.take(loop.state.chargers.session, loop.state.chargers.taken_kwh)
+        row_kw = np.concatenate([loop.state.point_w / 1000, second.told_kw[told]])
         trace.write(np.array([began_us]), row_kw[None, :])
-    _hear(fold, closed.last_words())
-    watch.finish(closed.now_us)
-    return Lived(fold.summary(), watch, charging, closed.now_us)
+    _hear(fold, loop.last_words())
+    watch.finish(loop.now_us)
+    return Lived(fold.summary(), watch, charging, loop.now_us)
 
 
 def _sum_up(fold: SummaryFold, second: Second) -> None:

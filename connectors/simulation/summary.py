@@ -29,3 +29,5 @@ class SimulationSummary(Summary, frozen=True, kw_only=True):
     """All of them, those not told one by one included."""
     charging: ChargingFigures | None
     """None without sessions."""
+    unbalanced: "SimulationSummary | None" = None
+    """The same period with nobody balancing, where that was asked for: every device does as it would, batteries rest."""

@@ -92,6 +92,14 @@ class Park:
         """Ids of the metered points: the nodes, then the assets; the order of the registers."""
         return (*self.network.node_ids, *(asset.id for asset in self.assets))
 
+    @property
+    def free_kw(self) -> Floats:
+        """[assets] What lets each device do as it would: no ceiling, no floor, and batteries at rest."""
+        free_kw = np.full(len(self.assets), np.inf)
+        free_kw[self.pv_at] = -np.inf
+        free_kw[self.battery_at] = 0.0
+        return free_kw
+
     def profile_us(self, at_us: int) -> int:
         """Moment of the measured year that an instant stands for."""
         return self.scenario.begins_us + at_us - self.began_us

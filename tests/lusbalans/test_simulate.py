@@ -69,6 +69,22 @@ def test_for_people_it_says_what_was_not_assessed_and_who_had_no_profile(run, pr
         assert said in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("period", "step"), [(HOUR[:4], "15min"), ((*FROM, "--to", "2026-06-21T12:02Z"), "1s")], ids=["quarters", "seconds"]
+)
+def test_compare_tells_what_would_be_with_nobody_balancing(run, profiles, period, step):
+    sunny = profiles({METAL: 10, GARAGE: 5, "pv-1": -85})
+    done = run(sunny, *period, "--step", step, "--compare", "--json")
+    summary = json.loads(done.stdout)
+    hours = 1 if step == "15min" else 2 / 60
+    assert summary["unbalanced"]["exported_kwh"] == pytest.approx((85 - 15 - 6) * hours, rel=0.1)  # flex-1 takes 6 kW
+    assert summary["unbalanced"]["curtailed_kwh"] < 0.1  # while the inverter ramps up, in seconds
+    assert summary["unbalanced"]["charged_kwh"] == 0
+    assert summary["unbalanced"]["limits_breached"] > summary["limits_breached"]
+    assert summary["exported_kwh"] < 0.3
+    assert summary["charged_kwh"] > 0
+
+
 def test_a_breached_limit_is_exit_code_4(run, profiles):
     done = run(profiles({GARAGE: 33}), *HOUR, "--json")
     assert done.exit_code == 4
