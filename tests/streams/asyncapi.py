@@ -58,7 +58,7 @@ CHANNELS: Final = (
     Channel(topics.CLAIM, messages.Claim, f"{GRID_LOOP_KEY} or {STATION_KEY}", ("worker",), ()),
     Channel(topics.SETPOINT, messages.SetpointFrame, GRID_LOOP_KEY, ("worker",), ("dispatch", "recorder")),
     Channel(topics.SETPOINT_RESULT, messages.SetpointResult, GRID_LOOP_KEY, ("dispatch",), ("recorder",)),
-    Channel(topics.REVERT, guard_messages.Revert, GRID_LOOP_KEY, ("watchdog",), ("dispatch",)),
+    Channel(topics.REVERT, guard_messages.Revert, GRID_LOOP_KEY, ("watchdog", "operator"), ("dispatch",)),
     Channel(
         topics.LIMIT, limit_messages.LimitEntry, "`<hub>/<node>#<limit id>`", ("operator",), ("worker", "operator")
     ),
@@ -182,7 +182,10 @@ def _dead_letter() -> dict[str, Any]:
                 "source_offset": text,
                 "reason": {"type": "string", "enum": reasons},
                 "at_us": {"type": "string", "description": "When the broker took it."},
-                "row": {"type": "string", "description": "Rows of the bad readings, the first 100; absent where all is."},
+                "row": {
+                    "type": "string",
+                    "description": "Rows of the bad readings, the first 100; absent where all is.",
+                },
             },
         },
         "contentType": "application/octet-stream",
