@@ -1,10 +1,12 @@
 """Quarter by quarter: energies and quarter means, checked by what stands in the files alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.connectors.simulation.simulated import MINUTE_US, NOON_US, limit_of, plan_of, session, simulate
-from tests.streams.small_park import BAKERY, FACTORY, OFFICE, PLAZA
+from tests.streams.small_park import BAKERY, FACTORY, OFFICE, PLAZA, small_hub
 
 QUARTER_MIN = 15
 DAY_MIN = 24 * 60
@@ -129,3 +131,13 @@ def test_a_run_that_is_stopped_tells_what_was_done(tmp_path):
 def test_what_nothing_tells_of_is_named(tmp_path):
     summary = simulate(plan_of({BAKERY: 40.0}, minutes=15), tmp_path, quarters=True).summary
     assert summary.without_profile == [FACTORY, OFFICE, PLAZA, "roof", "charger"]
+
+
+@pytest.mark.parametrize("quarters", [True, False], ids=["quarters", "seconds"])
+@pytest.mark.parametrize("kinds", [set(), {"pv"}, {"battery"}, {"charger"}], ids=lambda kinds: str(sorted(kinds)))
+def test_a_park_with_one_kind_of_asset_or_none_can_be_simulated(tmp_path, kinds, quarters):
+    hub = small_hub()
+    hub = replace(hub, assets=tuple(asset for asset in hub.assets if asset.kind.value in kinds))
+    columns = {BAKERY: 40.0} | ({"roof": -20.0} if "pv" in kinds else {})
+    done = simulate(plan_of(columns, minutes=15, hub=hub), tmp_path, quarters=quarters)
+    assert done.summary.imported_kwh == pytest.approx(10 - 5 * ("pv" in kinds), abs=0.02)
