@@ -53,6 +53,11 @@ class ClockGateway(Gateway):
             for point in [each for each in self.tree.meters[loop.id] if each in batteries][:CLOCKS_PER_LOOP]
         }
 
+    @property
+    def readings_acknowledged(self) -> int:
+        """How many the broker has."""
+        return sum(len(ids) * len(self.acknowledged[loop]) for loop, ids in self.tree.meters.items())
+
     def frame(self, loop: str, at_us: int) -> TelemetryFrame:
         frame, now_kw = super().frame(loop, at_us), clock_kw(at_us // SECOND_US)
 

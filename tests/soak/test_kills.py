@@ -154,10 +154,9 @@ def test_R1_R8_killed_at_random_nothing_is_lost_or_twice_and_nothing_old_applied
 
 def report(stand, kills, *, applied, old, passed_s) -> None:
     gaps_s, killed = kills.worker_gaps_s, dict(stand.supervisor.killed)
-    readings = sum(len(ids) * len(stand.gateway.acknowledged[loop]) for loop, ids in stand.gateway.tree.meters.items())
     print(
         f"in {passed_s:.0f} s killed: {killed}, broker {len(kills.broker_gaps_s)} times, database {kills.databases};"
-        f" {readings} readings of {len(stand.gateway.points)} points acknowledged\n"
+        f" {stand.gateway.readings_acknowledged} readings of {len(stand.gateway.points)} points acknowledged\n"
         f"control gap after a worker's death: median {statistics.median(gaps_s):.2f} s,"
         f" p99 {percentile(gaps_s, 0.99):.2f} s, worst {max(gaps_s):.2f} s of {len(gaps_s)}\n"
         f"balanced again after the broker's death: worst {max(kills.broker_gaps_s):.2f} s\n"
