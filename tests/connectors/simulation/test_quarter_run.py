@@ -141,3 +141,23 @@ def test_a_park_with_one_kind_of_asset_or_none_can_be_simulated(tmp_path, kinds,
     columns = {BAKERY: 40.0} | ({"roof": -20.0} if "pv" in kinds else {})
     done = simulate(plan_of(columns, minutes=15, hub=hub), tmp_path, quarters=quarters)
     assert done.summary.imported_kwh == pytest.approx(10 - 5 * ("pv" in kinds), abs=0.02)
+
+
+SETTLES = {
+    "sun to spare": {FACTORY: 10.0, OFFICE: 10.0, BAKERY: 20.0, "roof": -90.0},
+    "more sun than the battery takes": {BAKERY: 5.0, OFFICE: -30.0, "roof": -100.0},
+    "an evening above the park's limit": {FACTORY: 150.0, OFFICE: 60.0, PLAZA: 40.0, BAKERY: 60.0, "charger": 50.0},
+    "a charger behind a small contract": {FACTORY: 20.0, PLAZA: 75.0, "charger": 50.0},
+    "nothing that binds": {FACTORY: 20.0, PLAZA: 10.0, "charger": 30.0, "roof": -20.0},
+}
+
+
+@pytest.mark.parametrize("columns", SETTLES.values(), ids=SETTLES)
+def test_a_quarter_is_where_the_loop_of_seconds_settles(tmp_path, columns):
+    """One allocation of the whole park is what offers, budgets and grid loops come to in two levels."""
+    (tmp_path / "s").mkdir()
+    (tmp_path / "q").mkdir()
+    seconds = simulate(plan_of(columns, minutes=3), tmp_path / "s").trace
+    quarter = simulate(plan_of(columns, minutes=15), tmp_path / "q", quarters=True).trace
+    for point in ("battery", "roof", "charger", FACTORY, PLAZA, "north", "south", "park"):
+        assert seconds[point][-1] == pytest.approx(quarter[point][0], abs=0.75), point
