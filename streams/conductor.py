@@ -22,6 +22,7 @@ from streams.messages import Claim, DeadLetterReason, Epoch, LoopState
 from streams.outbox import Outbox
 from streams.park_limits import ParkLimits
 from streams.partition import OwnedPartition
+from streams.rebuild_cuts import Cuts
 from streams.replay import Record
 from streams.reporting import Report
 from streams.signature import Headers, read_keyring
@@ -114,6 +115,15 @@ class Conductor:
     def fold_back(self, record: Record) -> None:
         """Take a frame that is read back from the log."""
         self._partitions[record.partition].fold(record)
+
+    def has_silent(self, number: int, cuts: Cuts) -> bool:
+        """Whether a partition of ours has a point of which head and tail of the quarter do not tell all."""
+        partition = self._partitions.get(number)
+        return partition is not None and not partition.knows_all(cuts)
+
+    def fold_gap(self, record: Record) -> None:
+        """Take a frame that a rebuild left out."""
+        self._partitions[record.partition].judge(Arrived(record, again=False))
 
     def remember(self, record: Record) -> None:
         """Take over a budget from the log: both ends of the lease count with what may have been told, by whomever."""

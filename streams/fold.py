@@ -50,6 +50,14 @@ class PointState:
             setattr(self, name, np.zeros((n_points, 2), np.int64))
         self.shown = np.full((4, n_points), np.nan)
 
+    def told_throughout(self, quarter_us: int, *, since_us: int) -> bool:
+        """Whether each point was heard since an instant, and its registers, where it has any, tell the whole quarter.
+
+        The quarter may be over meanwhile.
+        """
+        registered = (self.register_us >= since_us) & (self.quarter_us >= quarter_us) & (self.before_us != NEVER)
+        return bool(np.all((self.at_us >= since_us) & (registered | (self.register_us == NEVER))))
+
     @property
     def power_kw(self) -> Floats:
         """[n_points] Newest power."""

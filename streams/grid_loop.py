@@ -112,6 +112,11 @@ class GridLoop:
         self.held = self.held.remember(budget)
 
     @property
+    def points(self) -> PointState:
+        """What meters and devices last said."""
+        return self._points
+
+    @property
     def n_points(self) -> int:
         """How many meters and devices report."""
         return len(self.plant.points.ids)

@@ -13,23 +13,23 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from hub.model import Hub
-from hub.quarters import quarter_start_us
 from infra.settings import Settings
 from streams.conductor import Conductor, now_us
 from streams.limit_feed import LimitFeed
-from streams.replay import Record, log_ends, replay
+from streams.rebuild_cuts import rebuild_cuts
+from streams.replay import Log, Record, Stretch, Stretches, log_ends, replay
 from streams.signature import Headers
 from streams.topics import LOOP_BUDGET, PARTITIONS, TELEMETRY
 
 _log = structlog.get_logger()
 
-LATE_FRAMES_S: Final = 5.0
-"""A rebuild begins this much earlier than the readings it needs, for frames that came late."""
-
 LEASES_BACK: Final = 3
 """Budgets are read back this many leases: two that a loop may still be obeying, one for what the clocks differ."""
 
 RETRY_S: Final = 0.5
+
+BREATH_S: Final = 0.001
+"""After each frame of a gap: a tick that is due goes first."""
 
 SILENCE_S: Final = 15.0
 """Without a delivery for this long the log itself is asked whether there was anything to deliver."""
@@ -55,7 +55,11 @@ class Parks:
         self._by_hub = {hub.id.encode(): conductor for hub, conductor in zip(hubs, self.conductors, strict=True)}
         self._owned: frozenset[int] = frozenset()
         self._folded: dict[int, int] = {}
-        """By owned partition: the states know every frame below this offset."""
+        """By owned partition: the states know every frame below this offset, but for the gap."""
+        self._gaps: Stretches = {}
+        """By owned partition: what a rebuild has left out so far."""
+        self._cuts = rebuild_cuts(hubs, now_us())
+        """Where the last rebuild cut the log."""
         self._delivered: dict[int, int] = {}
         """By owned partition: the offset after the newest frame that the group delivered."""
         self._last_delivery_s: float | None = None
@@ -79,6 +83,7 @@ class Parks:
         self._owned = frozenset(numbers)
         self._folded = {number: offset for number, offset in self._folded.items() if number in self._owned}
         self._delivered = {number: offset for number, offset in self._delivered.items() if number in self._owned}
+        self._gaps = {number: stretch for number, stretch in self._gaps.items() if number in self._owned}
         for conductor in self.conductors:
             conductor.take(sorted(self._owned), generation=generation)
         self._rebuild = asyncio.create_task(self._take_over(sorted(self._owned), generation))
@@ -108,6 +113,7 @@ class Parks:
         rebuild_s = round(time.monotonic() - began_s, 3)
         owned = {conductor.hub_id: conductor.report.owned for conductor in self.conductors if conductor.report.owned}
         _log.info("grid_loops_taken", grid_loops=owned, generation=generation, rebuild_s=rebuild_s)
+        await self._fill_gaps()
 
     async def _claim(self, generation: int) -> None:
         """Claim for all parks at once; the first failure is raised when all have ended."""
@@ -118,25 +124,57 @@ class Parks:
 
     async def _read_back(self, numbers: list[int]) -> None:
         """Fold the telemetry of this quarter, and learn which budgets may still be obeyed."""
-        early_s = max(2 * hub.timing.meter_cadence_s for hub in self._hubs) + LATE_FRAMES_S
         lease_s = max(hub.timing.budget_lease_s for hub in self._hubs)
-        while True:
-            for conductor in self.conductors:
-                conductor.expect_frames()
-            since_us = quarter_start_us(now_us()) - round(early_s * 1e6)
-            known = dict(self._folded)
-            async for record in replay(self._bootstrap, TELEMETRY, numbers, since_us=since_us, next_offsets=known):
-                if (whose := self._whose(record)) is not None:
-                    whose.fold_back(record)
-                self._folded[record.partition] = record.offset + 1
-            if not any(conductor.overflowed for conductor in self.conductors):
-                break
+        async with Log(self._bootstrap, TELEMETRY) as log:
+            while True:
+                for conductor in self.conductors:
+                    conductor.expect_frames()
+                await self._fold_back(log, numbers)
+                if not any(conductor.overflowed for conductor in self.conductors):
+                    break
         has_station = any(conductor.has_station for conductor in self.conductors)
         since_us = now_us() - round(LEASES_BACK * lease_s * 1e6)
         of = list(range(PARTITIONS)) if has_station else numbers
         async for record in replay(self._bootstrap, LOOP_BUDGET, of, since_us=since_us):
             if (whose := self._whose(record)) is not None:
                 whose.remember(record)
+
+    async def _fold_back(self, log: Log, numbers: list[int]) -> None:
+        """Fold head and tail of the quarter; a partition that was ours already goes on where it was."""
+        self._cuts = cuts = rebuild_cuts(self._hubs, now_us())
+        head, gap, tail = await log.stretches(numbers, cuts.since_us, cuts.head_us, cuts.tail_us)
+        for number, offset in self._folded.items():
+            del head[number], gap[number]
+            tail[number] = Stretch(offset, tail[number].end)
+        self._gaps |= gap
+        for stretches in (head, tail):
+            async for record in log.read(stretches):
+                if (whose := self._whose(record)) is not None:
+                    whose.fold_back(record)
+        self._folded |= {number: max(stretch.begin, stretch.end) for number, stretch in tail.items()}
+
+    async def _fill_gaps(self) -> None:
+        """Fold what the rebuild left out where somebody was silent: his last words may lie there. Ticks go on meanwhile.
+
+        The fold takes readings in any order.
+        """
+        gaps = {
+            number: gap
+            for number, gap in self._gaps.items()
+            if gap.begin < gap.end and any(conductor.has_silent(number, self._cuts) for conductor in self.conductors)
+        }
+        while gaps:
+            try:
+                async with Log(self._bootstrap, TELEMETRY) as log:
+                    async for record in log.read(gaps):
+                        if (whose := self._whose(record)) is not None:
+                            whose.fold_gap(record)
+                        await asyncio.sleep(BREATH_S)
+                break
+            except KafkaError as error:
+                _log.warning("gap_not_read", error=repr(error), again_in_s=RETRY_S)
+                await asyncio.sleep(RETRY_S)
+        self._gaps.clear()
 
     # What arrives
 

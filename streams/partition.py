@@ -15,6 +15,7 @@ from streams.frame_reader import FrameReader
 from streams.grid_loop import GridLoop
 from streams.intake import Arrived, Intake
 from streams.messages import DeadLetterReason
+from streams.rebuild_cuts import Cuts
 from streams.replay import Record
 from streams.station import Station
 from streams.topics import key_of, partition_of
@@ -80,6 +81,12 @@ class OwnedPartition:
     def station(self) -> Station | None:
         """The hub agent, where this partition is the station's."""
         return next((one for one in self.controllers.values() if isinstance(one, Station)), None)
+
+    def knows_all(self, cuts: Cuts) -> bool:
+        """Whether the quarter's gap can tell none of the loops anything new."""
+        return all(
+            one.points.told_throughout(cuts.quarter_us, since_us=cuts.tail_us) for one in self.controllers.values()
+        )
 
     def wait(self, record: Record) -> None:
         """Keep a frame until the rebuild is done; beyond the bound the oldest goes and the rebuild must be repeated."""

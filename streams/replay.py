@@ -3,9 +3,10 @@
 Never by seeking the group's own consumer, which is moved by its library after each rebalance.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -27,64 +28,92 @@ class Record:
     """When the broker took it."""
 
 
-async def replay(
-    bootstrap: str, topic: Topic, partitions: list[int], *, since_us: int, next_offsets: dict[int, int] | None = None
-) -> AsyncIterator[Record]:
-    """Yield what the partitions hold up to their ends at the time of the call.
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Part of a partition's log, by offsets."""
 
-    Each begins at its `next_offsets` where there is one, else with the first message received at or after `since_us`.
-    Raises KafkaError when the broker cannot be read.
-    """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-    )
-    await consumer.start()
-    try:
-        spots = [TopicPartition(topic.name, partition) for partition in partitions]
-        consumer.assign(spots)
-        remaining = await _begin(consumer, spots, since_us=since_us, next_offsets=next_offsets or {})
+    begin: int
+    end: int
+    """After the last message."""
+
+
+Stretches = dict[int, Stretch]
+"""By partition."""
+
+
+class Log:
+    """One topic's log, read without a group; connected while used as a context. Raises KafkaError without a broker."""
+
+    def __init__(self, bootstrap: str, topic: Topic) -> None:
+        self._topic = topic
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._consumer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def stretches(self, partitions: Sequence[int], *instants_us: int) -> list[Stretches]:
+        """Cut what the log now holds at the instants, which rise: from each to the next, and from the last to the end.
+
+        A message belongs to the instant the broker took it at.
+        """
+        spots = self._spots(partitions)
+        first, end = await self._consumer.beginning_offsets(spots), await self._consumer.end_offsets(spots)
+        cuts = []
+        for instant_us in instants_us:
+            found = await self._consumer.offsets_for_times(dict.fromkeys(spots, instant_us // 1000))
+            cuts.append({s: end[s] if found[s] is None else max(found[s].offset, first[s]) for s in spots})
+        return [
+            {spot.partition: Stretch(begin[spot], until[spot]) for spot in spots}
+            for begin, until in pairwise([*cuts, end])
+        ]
+
+    async def read(self, stretches: Stretches) -> AsyncIterator[Record]:
+        """Yield what the stretches hold, in order within a partition."""
+        spots = self._spots([number for number, stretch in stretches.items() if stretch.begin < stretch.end])
+        if not spots:
+            return
+        self._consumer.assign(spots)
+        for spot in spots:
+            self._consumer.seek(spot, stretches[spot.partition].begin)
+        remaining = {spot: stretches[spot.partition].end for spot in spots}
         while remaining:
-            for spot, records in (await consumer.getmany(*remaining, timeout_ms=FETCH_WAIT_MS)).items():
+            for spot, records in (await self._consumer.getmany(*remaining, timeout_ms=FETCH_WAIT_MS)).items():
                 for record in records:
                     if record.offset < remaining[spot]:
                         yield _record(record)
             for spot in list(remaining):
-                if await consumer.position(spot) >= remaining[spot]:
+                if await self._consumer.position(spot) >= remaining[spot]:
                     del remaining[spot]
-    finally:
-        await consumer.stop()
+
+    def _spots(self, partitions: Iterable[int]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic.name, partition) for partition in partitions]
+
+
+async def replay(bootstrap: str, topic: Topic, partitions: Sequence[int], *, since_us: int) -> AsyncIterator[Record]:
+    """Yield what the partitions received since an instant, up to their ends at the time of the call.
+
+    Raises KafkaError when the broker cannot be read.
+    """
+    async with Log(bootstrap, topic) as log:
+        (recent,) = await log.stretches(partitions, since_us)
+        async for record in log.read(recent):
+            yield record
 
 
 async def log_ends(bootstrap: str, topic: Topic, partitions: list[int]) -> dict[int, int]:
     """Offset after the last message of each partition. Raises KafkaError when the broker cannot be read."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        ends = await consumer.end_offsets([TopicPartition(topic.name, partition) for partition in partitions])
-        return {spot.partition: end for spot, end in ends.items()}
-    finally:
-        await consumer.stop()
-
-
-async def _begin(
-    consumer: AIOKafkaConsumer, spots: list[TopicPartition], *, since_us: int, next_offsets: dict[int, int]
-) -> dict[TopicPartition, int]:
-    """Seek each partition to where its replay begins; returns the ends of those that have something to read."""
-    first = await consumer.beginning_offsets(spots)
-    end = await consumer.end_offsets(spots)
-    found = await consumer.offsets_for_times(dict.fromkeys(spots, since_us // 1000))
-    remaining: dict[TopicPartition, int] = {}
-    for spot in spots:
-        by_time = end[spot] if found[spot] is None else found[spot].offset
-        begin = max(next_offsets.get(spot.partition, by_time), first[spot])
-        consumer.seek(spot, begin)
-        if begin < end[spot]:
-            remaining[spot] = end[spot]
-    return remaining
+    async with Log(bootstrap, topic) as log:
+        return {number: stretch.end for number, stretch in (await log.stretches(partitions, 0))[0].items()}
 
 
 def _record(record: ConsumerRecord) -> Record:

@@ -110,6 +110,11 @@ class Station:
             self._lent[budget.grid_loop] = self._lent[budget.grid_loop].issue(budget)
 
     @property
+    def points(self) -> PointState:
+        """What meters and devices last said."""
+        return self._points
+
+    @property
     def n_points(self) -> int:
         """How many meters and devices report."""
         return len(NODES)
