@@ -1,7 +1,7 @@
 """The gateways of a park: what every meter and device shows at an instant, as frames; one per grid loop and the station.
 
-A busy afternoon: most chargers are taken, clouds pass, loads wander, so the park's limit binds and every tick has other
-setpoints; devices do what they were told last. Only readings that change as real ones do: no physics to learn from.
+A busy afternoon: most chargers are taken, clouds pass, loads wander, so that the park's limit binds most of the time and
+setpoints change; devices do what they were told last. Only readings that change as real ones do, no physics.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,9 +1,9 @@
-"""One rebuild of everything a worker owns, by the conductor itself: only who hands out the partitions is not Faust.
+"""One rebuild of everything a worker owns, by the worker's own code: only who hands out the partitions is not Faust.
 
     python -m tests.bench.rebuild_once BOOTSTRAP HUB_DIR NOW_US
 
 The clock is set to NOW_US, since a quarter's telemetry is only in the log when the quarter is nearly over. Prints
-processor seconds, wall seconds, and how many points were heard.
+processor seconds and wall seconds until the loops are decided again, and how many points were heard.
 """
 
 import asyncio
@@ -15,29 +15,38 @@ from pathlib import Path
 from hub.folder import read_hub
 from hub.model import Hub
 from infra.settings import Settings
-from streams import conductor as module
-from streams.conductor import Conductor
+from streams import conductor, parks
+from streams.parks import Parks
 from streams.topics import PARTITIONS
+from streams.worker import warm_up
 
 
-async def rebuild(settings: Settings, hub: Hub) -> None:
+def set_clock(at_us: int) -> None:
+    shift_us = time.time_ns() // 1000 - at_us
+    conductor.now_us = parks.now_us = lambda: time.time_ns() // 1000 - shift_us
+
+
+async def rebuild(settings: Settings, hub: Hub, *, at_us: int) -> None:
     failures: list[BaseException] = []
-    conductor = Conductor(settings, hub, name="bench", fail=failures.append)
-    await conductor.outbox.start()
+    warm_up(hub)
+    worker = Parks(settings, [hub], name="bench", fail=failures.append)
+    limits = asyncio.create_task(worker.follow_limits_forever())
+    await worker._limits.wait_until_read()
+    set_clock(at_us)
     began = time.process_time(), time.perf_counter()
-    conductor.resume(range(PARTITIONS), generation=1)
-    await conductor._rebuild
+    worker.resume(range(PARTITIONS), generation=1)
+    while not worker._active and not failures:  # noqa: ASYNC110 - what is measured has no event to wait for
+        await asyncio.sleep(0.005)
     cpu_s, wall_s = time.process_time() - began[0], time.perf_counter() - began[1]
-    await conductor.outbox.stop()
-    assert not failures
-    loops = [loop for partition in conductor._partitions.values() for loop in partition.grid_loops]
-    heard = sum(int((loop._points.at_us > 0).sum()) for loop in loops)
-    print(cpu_s, wall_s, heard, flush=True)
+    await worker._rebuild
+    limits.cancel()
+    await worker.stop()
+    assert not failures, failures
+    loops = [loop for partition in worker.conductors[0]._partitions.values() for loop in partition.grid_loops]
+    print(cpu_s, wall_s, sum(int((loop.points.at_us > 0).sum()) for loop in loops), flush=True)
 
 
 if __name__ == "__main__":
-    shift_us = time.time_ns() // 1000 - int(sys.argv[3])
-    module.now_us = lambda: time.time_ns() // 1000 - shift_us
     with tempfile.TemporaryDirectory() as data:
         settings = Settings(hub_dir=sys.argv[2], data_dir=data, kafka_bootstrap=sys.argv[1])
-        asyncio.run(rebuild(settings, read_hub(Path(sys.argv[2]))))
+        asyncio.run(rebuild(settings, read_hub(Path(sys.argv[2])), at_us=int(sys.argv[3])))

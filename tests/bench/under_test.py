@@ -44,17 +44,22 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 @contextmanager
-def worker(folder: Path, hub_dir: Path, bootstrap: str) -> Iterator[Worker]:
-    """A worker that has taken its partitions."""
+def worker(folder: Path, hub_dir: Path, bootstrap: str, *, module: str = "lusbalans") -> Iterator[Worker]:
+    """A worker that has taken its partitions; `module` is run as the program."""
     port = free_port()
-    environment = os.environ | {
-        "LUSBALANS_HUB_DIR": str(hub_dir),
-        "LUSBALANS_DATA_DIR": str(folder / f"data-{hub_dir.name}"),
-        "LUSBALANS_KAFKA_BOOTSTRAP": bootstrap,
-        "LUSBALANS_HTTP_PORT": str(port),
-        "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", str(folder / "kernel")),
-    }
-    with running([sys.executable, "-m", "lusbalans", "run", "worker"], environment) as child:
+    environment = (
+        os.environ
+        | {
+            "LUSBALANS_HUB_DIR": str(hub_dir),
+            "LUSBALANS_DATA_DIR": str(folder / f"data-{hub_dir.name}"),
+            "LUSBALANS_KAFKA_BOOTSTRAP": bootstrap,
+            "LUSBALANS_HTTP_PORT": str(port),
+        }
+        | kernel_cache(folder)
+    )
+    with running(
+        [sys.executable, "-m", module, *(["run", "worker"] if module == "lusbalans" else [])], environment
+    ) as child:
         under_test = Worker(psutil.Process(child.pid), f"http://127.0.0.1:{port}/metrics")
         wait_until(
             lambda: (
@@ -65,6 +70,11 @@ def worker(folder: Path, hub_dir: Path, bootstrap: str) -> Iterator[Worker]:
         if child.poll() is not None:
             raise RuntimeError(f"the worker ended with {child.returncode}")
         yield under_test
+
+
+def kernel_cache(folder: Path) -> dict[str, str]:
+    """Where compiled loops are kept: as the environment says, else with the benchmark."""
+    return {"NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", str(folder / "kernel"))}
 
 
 @contextmanager
