@@ -17,7 +17,7 @@ def print_simulation(summary: SimulationSummary, console: Console) -> None:
     """Print it."""
     print_summary(summary, console)
     for line in _lines(summary):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _lines(summary: SimulationSummary) -> Iterator[str]:

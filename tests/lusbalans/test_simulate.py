@@ -185,3 +185,21 @@ def test_ctrl_c_gives_the_summary_of_what_was_done(profiles, hub_dir):
     assert (process.returncode, summary["finished"]) == (0, False)
     assert NOON_US < summary["until_us"] < NOON_US + 24 * 60 * MINUTE_US
     assert summary["ticks"] == (summary["until_us"] - NOON_US) // 1_000_000
+
+
+def test_for_people_crossings_and_charging_are_told_line_by_line(run, profiles, tmp_path):
+    sessions = tmp_path / "sessions.csv"
+    sessions.write_text(
+        "charger,arrival,departure,energy_kwh,max_kw\n"
+        "charger-1,2026-06-21T12:00:05Z,2026-06-21T12:00:55Z,0.1,11\n"
+        "charger-2,2026-06-21T12:00:05Z,2026-06-21T12:00:55Z,5,11\n"
+    )
+    period = (*FROM, "--to", "2026-06-21T12:01Z")
+    done = run(profiles({GARAGE: 38, METAL: 20}, minutes=2), *period, "--sessions", sessions)
+    assert done.exit_code == 4
+    for said in (
+        "crossings of the tolerance curve: 2",
+        f"2026-06-21T12:00:00Z {GARAGE} import: above 1.067 x 34.6 kW for 60 s, up to 38 kW; the run began above the limit",
+        "charging: 2 sessions, 1 fully served",
+    ):
+        assert said in done.stdout
