@@ -6,18 +6,19 @@ from pathlib import Path
 import click
 
 from lusbalans.balance import use_kernel_cache
-from lusbalans.surroundings import want_hub
+from lusbalans.failure import BAD_INPUT, CommandFailedError
+from lusbalans.surroundings import want_hub, want_settings
 
 
 @click.command()
 @click.argument("folder", metavar="DIR")
 @click.option(
     "--profiles",
-    required=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="CSV or Parquet: time_utc, then kW per EAN or asset.",
 )
+@click.option("--from-recording", is_flag=True, help="Instead of profiles: what was recorded (LUSBALANS_DATABASE_DSN).")
 @click.option("--from", "from_text", required=True, metavar="TIME", help="ISO 8601 with its zone: 2026-06-21T00:00Z.")
 @click.option("--to", "until_text", required=True, metavar="TIME", help="The end, likewise.")
 @click.option(
@@ -43,7 +44,8 @@ from lusbalans.surroundings import want_hub
 def simulate(
     *,
     folder: str,
-    profiles: Path,
+    profiles: Path | None,
+    from_recording: bool,
     from_text: str,
     until_text: str,
     step: str,
@@ -61,12 +63,18 @@ def simulate(
     Exit codes: 0 no limit was breached, 4 one was, 1 something failed, 2 what was asked makes no sense.
     """
     hub = want_hub(folder)
+    if (profiles is None) is not from_recording:
+        raise CommandFailedError("give either --profiles FILE or --from-recording", BAD_INPUT)
+    dsn = want_settings().database_dsn if from_recording else ""
+    if from_recording and not dsn:
+        raise CommandFailedError("no database to read a recording from: set LUSBALANS_DATABASE_DSN", BAD_INPUT)
     use_kernel_cache()
     from lusbalans.simulation_session import Asked, run_session
 
     asked = Asked(
         hub=hub,
         profiles=profiles,
+        dsn=dsn,
         sessions=sessions,
         from_text=from_text,
         until_text=until_text,

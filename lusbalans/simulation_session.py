@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -19,6 +19,7 @@ from connectors.simulation.profile_checks import check_profiles, cut
 from connectors.simulation.profile_file import read_table
 from connectors.simulation.quarter_plant import FreePlant, QuarterPlant
 from connectors.simulation.quarter_run import QuarterRun
+from connectors.simulation.recording import points_of, recorded_powers
 from connectors.simulation.second_run import park_of, run_seconds
 from connectors.simulation.sessions_file import PlannedSession, read_sessions
 from connectors.simulation.summary import SimulationSummary
@@ -42,7 +43,9 @@ class Asked:
     """What the command line says, the hub read."""
 
     hub: Hub
-    profiles: Path
+    profiles: Path | None
+    dsn: str
+    """The database whose recording is played where there are no profiles."""
     sessions: Path | None
     from_text: str
     until_text: str
@@ -132,11 +135,30 @@ def make_plan(asked: Asked) -> Plan:
     )
 
 
-def _read_powers(asked: Asked, with_sessions: Collection[str], period: tuple[int, int] | None) -> Powers:
+def _read_powers(asked: Asked, with_sessions: Collection[str], period: tuple[int, int] | None) -> Powers | None:
+    if asked.profiles is None:
+        return None if period is None else _play_recording(asked, with_sessions, period)
     powers = check_profiles(read_table(asked.profiles), asked.hub, with_sessions=with_sessions)
     if period is None:
         return powers
     return cut(powers, file=asked.profiles.name, from_us=period[0], until_us=period[1])
+
+
+def _play_recording(asked: Asked, with_sessions: Collection[str], period: tuple[int, int]) -> Powers:
+    """What was recorded; a charger with sessions needs no column."""
+    import psycopg
+
+    from connectors.store.recorded import read_recorded
+
+    hub, (from_us, until_us) = asked.hub, period
+    try:
+        with psycopg.connect(asked.dsn, autocommit=True, connect_timeout=5) as connection:
+            recorded = dict(read_recorded(connection, hub.id, points_of(hub), from_us=from_us, until_us=until_us))
+    except psycopg.Error as error:
+        raise CommandFailedError(f"the database cannot be read: {str(error).splitlines()[0]}", FAILED) from error
+    powers = recorded_powers(recorded, hub, from_us=from_us, until_us=until_us)
+    kept = [at for at, name in enumerate(powers.names) if name not in with_sessions]
+    return replace(powers, names=tuple(powers.names[at] for at in kept), power_kw=powers.power_kw[:, kept])
 
 
 def _instant(text: str, option: str, step_s: int, wrong: list[str]) -> int:

@@ -203,3 +203,26 @@ def test_for_people_crossings_and_charging_are_told_line_by_line(run, profiles, 
         "charging: 2 sessions, 1 fully served",
     ):
         assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give either --profiles FILE or --from-recording"),
+        (("--from-recording",), "no database to read a recording from: set LUSBALANS_DATABASE_DSN"),
+        (("--from-recording", "--profiles", "x.csv"), "give either --profiles FILE or --from-recording"),
+    ],
+    ids=["nothing to play", "no database", "both"],
+)
+def test_profiles_or_a_recording_but_one_of_them(hub_dir, monkeypatch, arguments, said):
+    monkeypatch.delenv("LUSBALANS_DATABASE_DSN", raising=False)
+    done = CliRunner().invoke(main, ["simulate", str(hub_dir), *arguments, *HOUR])
+    assert (done.exit_code, done.stderr.strip()) == (2, said)
+
+
+def test_a_database_that_is_not_there_is_exit_code_1_and_one_line(hub_dir):
+    env = {"LUSBALANS_DATABASE_DSN": "host=127.0.0.1 port=1 dbname=nowhere"}
+    done = CliRunner(env=env).invoke(main, ["simulate", str(hub_dir), "--from-recording", *HOUR])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("the database cannot be read: ")
+    assert done.stderr.count("\n") == 1
