@@ -64,7 +64,7 @@ def _cable_limit(section: Section) -> NodeLimit:
 
 
 def _connection_limits(connection: Connection) -> Iterator[NodeLimit]:
-    """Physical capacity at any instant (kVA as kW: without reactive power), contracted capacity per quarter."""
+    """Physical capacity at any instant, kVA; contracted capacity per quarter."""
     yield NodeLimit(
         node=connection.ean,
         layer=LimitLayer.PROTECTION,
@@ -72,6 +72,7 @@ def _connection_limits(connection: Connection) -> Iterator[NodeLimit]:
         import_kw=connection.capacity_kva,
         export_kw=connection.capacity_kva,
         source="connections.csv: capacity_kva",
+        apparent=True,
     )
     yield NodeLimit(
         node=connection.ean,

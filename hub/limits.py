@@ -193,6 +193,7 @@ def limits_at(book: LimitBook, at_us: int) -> LimitsNow:
     limits = [limit for node, each in book.standing.items() if node not in book.stated for limit in each]
     until_us = at_us + DAY_US
     for node in book.stated:
+        limits += [limit for limit in book.standing.get(node, ()) if limit.apparent]  # kVA, beside their sum with others
         sides = {}
         for imports in (True, False):
             timeline = book.timeline(node, imports=imports, begin_us=at_us, end_us=at_us + DAY_US)

@@ -91,6 +91,8 @@ class NodeLimit:
     export_kw: float | None
     source: str
     """Where the figure comes from (contract, DSO letter, cable data sheet); says so when it is invented."""
+    apparent: bool = False
+    """The figures are kVA: reactive power takes its part of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,3 +222,5 @@ class Hub:
     instant; contract: contract, quarter) included: every limit of every node is here."""
     profiles: ProfileFiles | None = None
     """None for a park that is never simulated."""
+    cos_phi_ratio: float = 1.0
+    """Active over apparent power where reactive power is not measured."""

@@ -74,6 +74,7 @@ HUB: Final = (
     Column("name", text),
     Column("station", text),
     Column("timezone", timezone),
+    Column("cos_phi_ratio", number(above=0, at_most=1), empty=1.0),
 )
 
 TIMING: Final = (
@@ -109,6 +110,7 @@ LIMITS: Final = (
     Column("import_kw", _magnitude, empty=None),
     Column("export_kw", _magnitude, empty=None),
     Column("source", text),
+    Column("apparent", yes_no, empty=False),
 )
 
 PROFILES: Final = (Column("load", text), Column("pv", text), Column("sessions", text))

@@ -6,9 +6,10 @@ live path agree. Only unequal columns refuse a whole frame; one bad reading is m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
+from msgspec import UnsetType
 from numpy.typing import NDArray
 
 from streams.codec import Rejected
@@ -65,7 +66,9 @@ class ReadFrame:
     max_kw: NDArray[np.float64]
     soc_ratio: NDArray[np.float64]
     quality: tuple[str, ...] = ()
-    """Always empty: a frame with bad readings is not read here."""
+    """Always empty: a frame with bad readings is not read here,"""
+    reactive_kvar: tuple[float, ...] = ()
+    """nor is one with reactive power."""
 
 
 Frame = TelemetryFrame | ReadFrame
@@ -94,6 +97,7 @@ class Columns:
     min_kw: NDArray[np.float64]
     max_kw: NDArray[np.float64]
     soc_ratio: NDArray[np.float64]
+    reactive_kvar: NDArray[np.float64]
     bad: tuple[BadReading, ...]
 
 
@@ -109,13 +113,15 @@ def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_a
     point = index.find(frame.ids)
     at_us, power_kw = _registers(frame.measured_at_us, n_rows), _floats(frame.power_kw, n_rows)
     registers_wh = np.stack([_registers(column, n_rows) for column in (frame.energy_import_wh, frame.energy_export_wh)])
+    reactive_kvar = _floats(_given(frame.reactive_kvar), n_rows)
     absurd_wh = (registers_wh < 0) | (registers_wh > MAX_REGISTER_WH)
     tests = (
         (DeadLetterReason.UNKNOWN_POINT, point < 0),
         (DeadLetterReason.FROM_THE_FUTURE, at_us > received_at_us + FUTURE_TOLERANCE_US),
         (
             DeadLetterReason.ABSURD_VALUE,
-            (np.abs(power_kw) > points.max_abs_kw[point]) | (at_us <= 0) | absurd_wh[0] | absurd_wh[1],
+            (np.fmax(np.abs(power_kw), np.abs(reactive_kvar)) > points.max_abs_kw[point])
+            | (at_us <= 0) | absurd_wh[0] | absurd_wh[1],
         ),
     )
     bad, failed = _failures(frame, tests)
@@ -133,6 +139,7 @@ def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_a
         min_kw=_floats(frame.min_kw, n_rows)[good],
         max_kw=_floats(frame.max_kw, n_rows)[good],
         soc_ratio=_floats(frame.soc_ratio, n_rows)[good],
+        reactive_kvar=reactive_kvar[good],
         bad=bad,
     )
 
@@ -156,7 +163,7 @@ def _unequal_column(frame: Frame) -> str:
     """Names of the columns that do not have a row per id; those a gateway does not have are empty."""
     n_rows = len(frame.ids)
     lengths = [len(frame.measured_at_us), len(frame.power_kw)]
-    lengths += [len(getattr(frame, name)) or n_rows for name in _OPTIONAL]
+    lengths += [len(_given(getattr(frame, name))) or n_rows for name in _OPTIONAL]
     if lengths.count(n_rows) == len(lengths):
         return ""
     names = ("measured_at_us", "power_kw", *_OPTIONAL)
@@ -165,7 +172,15 @@ def _unequal_column(frame: Frame) -> str:
     )
 
 
-_OPTIONAL: Final = ("energy_import_wh", "energy_export_wh", "min_kw", "max_kw", "soc_ratio", "quality")
+_OPTIONAL: Final = ("energy_import_wh", "energy_export_wh", "min_kw", "max_kw", "soc_ratio", "quality", "reactive_kvar")
+
+
+_Column = TypeVar("_Column")
+
+
+def _given(column: _Column | UnsetType) -> _Column | tuple[()]:
+    """A column that an older gateway does not know is empty."""
+    return () if isinstance(column, UnsetType) else column
 
 
 def _floats(column: Sequence[float | None] | NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:

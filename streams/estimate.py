@@ -58,6 +58,7 @@ class Estimate:
     | uncovered_s | [n_nodes] | seconds of the quarter so far of which no register tells |
     | fresh | [n_nodes] | the node's power rests on fresh readings only |
     | asset_fresh | [n_assets] | the asset was heard lately |
+    | reactive_kvar | [n_nodes] | by the node's own meter; NaN where that tells none, or was not heard lately |
     """
 
     now_us: int
@@ -67,6 +68,7 @@ class Estimate:
     uncovered_s: Floats
     fresh: NDArray[np.bool_]
     asset_fresh: NDArray[np.bool_]
+    reactive_kvar: Floats
     feeders_fresh: bool
     """Every feeder meter of the loop was heard lately; else the loop runs open (R7)."""
 
@@ -106,6 +108,7 @@ def estimate(plant: Plant, state: PointState, memory: LoadMemory, *, now_us: int
         uncovered_s=uncovered_s,
         fresh=plant.sum_up(stale) == 0,
         asset_fresh=asset_fresh,
+        reactive_kvar=np.where((plant.meter >= 0) & heard[plant.meter], state.reactive_kvar[plant.meter], np.nan),
         feeders_fresh=bool(np.all(heard[plant.meter[feeders]])),
     )
 

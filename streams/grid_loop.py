@@ -19,7 +19,7 @@ from streams.columns import BadReading, Frame, check_columns
 from streams.estimate import Estimate, LoadMemory, estimate
 from streams.fold import PointState, fold
 from streams.following import Following
-from streams.limits import judged_bounds_kw, with_budget
+from streams.limits import judged_bounds_kw, with_budget, within_apparent_kw
 from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, Violation
 from streams.node_states import node_states
 from streams.plant import Floats, Plant, build_plant
@@ -53,6 +53,7 @@ class GridLoop:
     def __init__(self, hub: Hub, grid_loop: str) -> None:
         self.plant: Plant = build_plant(hub, grid_loop)
         self._timing = hub.timing
+        self._cos_phi_ratio = hub.cos_phi_ratio
         share = next(loop for loop in hub.grid_loops if loop.id == grid_loop)
         self.held = Held(Interval(share.fallback_min_kw, share.fallback_max_kw))
         self._points = PointState(self.plant.points)
@@ -76,6 +77,7 @@ class GridLoop:
         """Obey these limits of the park from the next offer on, instead of those before."""
         self._offered = None
         known, self.plant = self.plant, self.plant.with_limits(limits)
+        self._offered = None  # it was made under other limits
         if self.plant.topology is not known.topology:
             self._lay_out()
 
@@ -169,7 +171,10 @@ class GridLoop:
         judged_kw = judged_bounds_kw(
             self.plant.bounds, energy_kwh=known.energy_kwh, uncovered_s=known.uncovered_s, now_us=now_us
         )
-        return _Look(tick=tick, folds=self._folds, known=known, judged_kw=judged_kw)
+        within_kw = within_apparent_kw(
+            self.plant.bounds, judged_kw, reactive_kvar=known.reactive_kvar, cos_phi_ratio=self._cos_phi_ratio
+        )
+        return _Look(tick=tick, folds=self._folds, known=known, judged_kw=within_kw)
 
     def _boxes(self, known: Estimate) -> Boxes:
         return boxes(self.plant, self._points, known, idle=self._following.idle)

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from balancer.apparent_power import active_limit_kw
 from balancer.quarter_law import QUARTER_H, quarter_bound_kw
 from hub.quarters import QUARTER_US, quarter_start_us
 from streams.budgets import Interval
@@ -53,6 +54,23 @@ def judged_bounds_kw(bounds: Sequence[Bounds], *, energy_kwh: Floats, uncovered_
         reaction_s=REACTION_S,
     )
     return np.maximum(bounds_kw, 0.0)
+
+
+def within_apparent_kw(bounds: Sequence[Bounds], bounds_kw: Floats, *, reactive_kvar: Floats, cos_phi_ratio: float) -> Floats:
+    """[n_bounds] The bounds with what reactive power leaves of limits in kVA.
+
+    Args:
+        bounds: as a plant lays them out.
+        bounds_kw: [n_bounds] what they allow apart from that.
+        reactive_kvar: [n_nodes] as measured, of either sign; NaN where it is not known.
+        cos_phi_ratio: active over apparent power where it is not known.
+    """
+    apparent_kva = np.array([b.apparent_kva for b in bounds])
+    measured_kvar = reactive_kvar[[b.node for b in bounds]]
+    left_kw = np.where(
+        np.isnan(measured_kvar), apparent_kva * cos_phi_ratio, active_limit_kw(apparent_kva, np.nan_to_num(measured_kvar))
+    )
+    return np.minimum(bounds_kw, left_kw)
 
 
 def with_budget(bounds: Sequence[Bounds], bounds_kw: Floats, *, budget: Interval) -> Floats:

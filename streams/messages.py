@@ -45,6 +45,8 @@ class TelemetryFrame(msgspec.Struct, frozen=True, kw_only=True):
     """Largest power the device could take now (charger without a car: 0; BMS charge limit)."""
     soc_ratio: Floats = []
     quality: list[str] = []
+    reactive_kvar: Floats | msgspec.UnsetType = msgspec.UNSET
+    """Of meters: positive is drawn (inductive). Newer gateways only."""
 
 
 class Epoch(msgspec.Struct, frozen=True, order=True, array_like=True):

@@ -47,6 +47,8 @@ class Bounds:
     imports: bool
     instant_kw: float
     quarter_kw: float
+    apparent_kva: float = np.inf
+    """The tightest limit on apparent power."""
     budget: bool = False
     """Stands for the hub agent's budget; its bound comes with each budget."""
 
@@ -153,7 +155,7 @@ class Plant:
 
 
 def _without_bound(bounds: Bounds) -> Bounds:
-    return replace(bounds, instant_kw=np.inf, quarter_kw=np.inf)
+    return replace(bounds, instant_kw=np.inf, quarter_kw=np.inf, apparent_kva=np.inf)
 
 
 def build_plant(hub: Hub, grid_loop: str) -> Plant:
@@ -219,11 +221,15 @@ def _path(nodes: Sequence[Node], index: dict[str, int], node_id: str) -> list[in
 def lay_out_bounds(limits: Sequence[NodeLimit], index: dict[str, int]) -> tuple[Bounds, ...]:
     """Limits of the hub folder as one entry per node, layer and direction; within a layer the tightest counts."""
     found: dict[tuple[int, Layer, bool], dict[Judged, float]] = {}
+    apparent_kva: dict[tuple[int, Layer, bool], float] = {}
     for limit in limits:
         for imports, power_kw in ((True, limit.import_kw), (False, limit.export_kw)):
             if power_kw is not None:
-                judged = found.setdefault((index[limit.node], KERNEL_LAYER[limit.layer], imports), {})
+                place = (index[limit.node], KERNEL_LAYER[limit.layer], imports)
+                judged = found.setdefault(place, {})
                 judged[limit.judged] = min(power_kw, judged.get(limit.judged, np.inf))
+                if limit.apparent:
+                    apparent_kva[place] = min(power_kw, apparent_kva.get(place, np.inf))
     return tuple(
         Bounds(
             node=node,
@@ -231,6 +237,7 @@ def lay_out_bounds(limits: Sequence[NodeLimit], index: dict[str, int]) -> tuple[
             imports=imports,
             instant_kw=judged.get(Judged.INSTANT, np.inf),
             quarter_kw=judged.get(Judged.QUARTER, np.inf),
+            apparent_kva=apparent_kva.get((node, layer, imports), np.inf),
         )
         for (node, layer, imports), judged in found.items()
     )

@@ -91,6 +91,15 @@ GOLDEN = {
     "telemetry-meters-only": TelemetryFrame(
         gateway="gw-station", sequence=1, sent_at_us=NOON_US, ids=["park"], measured_at_us=[NOON_US], power_kw=[3120.0]
     ),
+    "telemetry-reactive": TelemetryFrame(
+        gateway="gw-lus-1",
+        sequence=7,
+        sent_at_us=NOON_US,
+        ids=["lus-1/a", "pv-7"],
+        measured_at_us=[NOON_US, NOON_US],
+        power_kw=[80.0, -35.5],
+        reactive_kvar=[60.25, None],
+    ),
     "claim": Claim(grid_loop="lus-1", worker="worker-a", incarnation=1, generation=42, at_us=NOON_US),
     "offer": Offer(
         grid_loop="lus-1",

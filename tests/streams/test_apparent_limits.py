@@ -1,0 +1,104 @@
+"""Limits in kVA: reactive power takes its part of them, as measured, else by the hub's cos phi."""
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from balancer.model import Layer
+from hub.limits import limit_book, limits_at
+from hub.model import Judged, LimitLayer, NodeLimit
+from streams.grid_loop import GridLoop
+from streams.limits import within_apparent_kw
+from streams.messages import DeadLetterReason, Epoch
+from streams.plant import Bounds, lay_out_bounds
+from tests.hub.test_limits import stated
+from tests.streams.small_park import FACTORY, QUARTER_START_US, SECOND_US, STALE_AFTER_S, frame, north_kw, small_hub
+
+NOW_US = QUARTER_START_US + 300 * SECOND_US
+CAPACITY = NodeLimit(
+    node=FACTORY, layer=LimitLayer.PROTECTION, judged=Judged.INSTANT, import_kw=100.0, export_kw=100.0,
+    source="connections.csv", apparent=True,
+)  # fmt: skip
+
+
+def loop_of(*, cos_phi_ratio=1.0):
+    """Grid loop north, where the factory's connection carries 100 kVA and 80 kW flow."""
+    hub = small_hub()
+    loop = GridLoop(replace(hub, limits=(*hub.limits, CAPACITY), cos_phi_ratio=cos_phi_ratio), "north")
+    loop.begin(Epoch(1, 1, 1))
+    return loop
+
+
+def hear(loop, reactive_kvar, *, at_us=NOW_US, factory=80.0):
+    """One frame; reactive power by point, None for a gateway that does not know it."""
+    heard = frame(at_us, north_kw(factory=factory))
+    if reactive_kvar is not None:
+        heard = msgspec.structs.replace(heard, reactive_kvar=[reactive_kvar.get(point) for point in heard.ids])
+    return loop.fold(heard, received_at_us=at_us)
+
+
+def import_kw(loop, now_us=NOW_US):
+    nodes = loop.balance(tick=1, now_us=now_us).state.nodes
+    return nodes.limit_import_kw[nodes.ids.index(FACTORY)]
+
+
+@pytest.mark.parametrize(
+    ("reactive_kvar", "cos_phi_ratio", "expected_kw"),
+    [
+        pytest.param({FACTORY: 60.0}, 1.0, 80, id="sqrt(100^2 - 60^2)"),
+        pytest.param({FACTORY: -60.0}, 1.0, 80, id="capacitive as inductive"),
+        pytest.param({FACTORY: 100.0}, 1.0, 0, id="reactive power takes all of it"),
+        pytest.param({FACTORY: 130.0}, 1.0, 0, id="and more"),
+        pytest.param({FACTORY: 0.0}, 0.9, 100, id="measured as none: the hub's guess does not count"),
+        pytest.param({}, 0.9, 90, id="a gateway that has no value for this meter"),
+        pytest.param(None, 0.9, 90, id="a gateway that knows no reactive power"),
+        pytest.param(None, 1.0, 100, id="neither does the hub"),
+    ],
+)
+def test_what_reactive_power_leaves_of_a_connection(reactive_kvar, cos_phi_ratio, expected_kw):
+    loop = loop_of(cos_phi_ratio=cos_phi_ratio)
+    assert hear(loop, reactive_kvar) == ()
+    assert import_kw(loop) == expected_kw
+
+
+def test_r6_reactive_power_that_was_not_heard_lately_is_not_known():
+    loop = loop_of(cos_phi_ratio=0.9)
+    hear(loop, {FACTORY: 10.0})
+    assert import_kw(loop, NOW_US + round((STALE_AFTER_S + 1) * SECOND_US)) == 90
+
+
+def test_a_battery_makes_room_for_reactive_power():
+    loop = loop_of()
+    hear(loop, {FACTORY: 80.0})
+    told = loop.balance(tick=1, now_us=NOW_US).setpoints
+    assert dict(zip(told.ids, told.power_kw, strict=True))["battery"] == -20
+
+
+def test_r14_absurd_reactive_power_is_refused_with_its_reading_and_a_short_column_with_the_frame():
+    loop = loop_of(cos_phi_ratio=0.9)
+    assert [bad.reason for bad in hear(loop, {FACTORY: 1e6})] == [DeadLetterReason.ABSURD_VALUE]
+    short = msgspec.structs.replace(frame(NOW_US, north_kw()), reactive_kvar=[1.0])
+    assert loop.fold(short, received_at_us=NOW_US).reason is DeadLetterReason.UNEQUAL_COLUMNS
+
+
+def test_a_limit_in_kva_and_one_in_kw_are_kept_apart_at_one_place():
+    in_kw = replace(CAPACITY, import_kw=70.0, export_kw=None, apparent=False)
+    laid_out = {b.imports: b for b in lay_out_bounds([CAPACITY, in_kw], {FACTORY: 0})}
+    assert [(laid_out[side].instant_kw, laid_out[side].apparent_kva) for side in (True, False)] == [
+        (70, 100), (100, 100)
+    ]  # fmt: skip
+
+
+def test_a_limit_that_somebody_states_does_not_turn_kva_into_kw():
+    hub = small_hub()
+    hub = replace(hub, limits=(*hub.limits, CAPACITY))
+    now = limits_at(limit_book(hub, [replace(stated(), node=FACTORY)]), NOW_US + 10**15)
+    assert CAPACITY in now.limits
+
+
+def test_a_node_without_a_limit_in_kva_has_none_by_it():
+    bounds = [Bounds(node=0, layer=Layer.CONTRACT, imports=True, instant_kw=np.inf, quarter_kw=np.inf)]
+    kw = within_apparent_kw(bounds, np.array([np.inf]), reactive_kvar=np.array([5.0]), cos_phi_ratio=0.9)
+    assert kw.tolist() == [np.inf]
