@@ -296,10 +296,3 @@ def delivered(state: LoopLease, asset_ids: Collection[str]) -> LoopLease:
         return state
     left = {asset_id: at_s for asset_id, at_s in state.retry_at_s.items() if asset_id not in asset_ids}
     return replace(state, retry_at_s=left)
-
-
-def next_deadline_s(state: LoopLease) -> float:
-    """When `expire` has something to do at the latest, by the monotonic clock; infinity when nothing is in force."""
-    if not state.targets:
-        return math.inf
-    return state.valid_until_s + min(state.rules[asset_id].lag_s for asset_id in state.targets)
