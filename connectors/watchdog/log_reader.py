@@ -106,5 +106,11 @@ class LogReader:
         if not self._ends and now_s - self._asked_s >= _ASK_EVERY_S:
             self._asked_s = now_s
             self._ends = consumer.end_offsets(consumer.assignment(), timeout_ms=_ANSWER_MS)
-        if self._ends and all(consumer.position(spot) >= end for spot, end in self._ends.items()):
+        if self._ends and all(_has_reached(consumer, spot, end) for spot, end in self._ends.items()):
             self.read_until_s, self._ends = self._asked_s, {}
+
+
+def _has_reached(consumer: KafkaConsumer, spot: TopicPartition, end: int) -> bool:
+    """Without the bound it would wait for ever for a position that a broker that left was to confirm."""
+    position = consumer.position(spot, timeout_ms=_ANSWER_MS)
+    return position is not None and position >= end
