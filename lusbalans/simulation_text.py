@@ -12,6 +12,11 @@ from lusbalans.summary_text import print_summary
 MOST_TOLD: Final = 10
 """Crossings, and points without a profile, that are named; the JSON names them all."""
 
+_COMPARED: Final = (
+    "imported_kwh", "exported_kwh", "charged_kwh", "curtailed_kwh", "quarters_breached", "limits_breached",
+    "crossing_count",
+)  # fmt: skip
+
 
 def print_simulation(summary: SimulationSummary, console: Console) -> None:
     """Print it."""
@@ -40,16 +45,8 @@ def _lines(summary: SimulationSummary) -> Iterator[str]:
             f" {'-' if charging.jain_index is None else f'{charging.jain_index:.3f}'}"
         )
     if (other := summary.unbalanced) is not None:
-        for name in (
-            "imported_kwh",
-            "exported_kwh",
-            "charged_kwh",
-            "curtailed_kwh",
-            "quarters_breached",
-            "limits_breached",
-        ):
-            balanced, unbalanced = getattr(summary, name), getattr(other, name)
-            yield f"with nobody balancing: {name} {unbalanced:,.1f} instead of {balanced:,.1f}"
+        for name in _COMPARED:
+            yield f"with nobody balancing: {name} {getattr(other, name):,} instead of {getattr(summary, name):,}"
     if summary.without_profile:
         names = ", ".join(summary.without_profile[:MOST_TOLD])
         more = len(summary.without_profile) - MOST_TOLD
