@@ -58,6 +58,9 @@ def setpoint_figures(
     """The whole way and the two stations on it; marks for p50 and p99."""
     for topic, what in ((LOOP_OFFER, "offer"), (LOOP_BUDGET, "budget")):
         after_ms = [heard.after_tick_ms for heard in watch.heard[topic.name]]
+        if not after_ms:  # no budget is lent before all loops have offered in one tick
+            yield Figure(f"{what}s heard", 0, "", "higher")
+            continue
         yield Figure(f"tick to {what} readable, p50", percentile(after_ms, 50), "ms", "lower")
         yield Figure(f"tick to {what} readable, p99", percentile(after_ms, 99), "ms", "lower")
     setpoints = watch.heard[SETPOINT.name]

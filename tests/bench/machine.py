@@ -50,6 +50,7 @@ def measured(system: Stand) -> Iterator[Figure]:
     after, share_of = _counts(system), shares(cpu_s, system.cpu_s(), wall_s)
     folds = Histogram.of(system, "worker", name=FOLD).since(folds)
     writes = Histogram.of(system, "dispatch", name=DEVICES).since(writes)
+    yield from share_figures(share_of)
     yield _ticks_kept(watch)
     yield from setpoint_figures(watch, at_least=(None, None), aim=(None, 500))
     yield Figure("telemetry produced to folded, p50", folds.quantile_ms(0.50), "ms", "lower")
@@ -59,7 +60,6 @@ def measured(system: Stand) -> Iterator[Figure]:
     yield Figure("readings folded", (after[FOLDED] - before[FOLDED]) / wall_s, "1/s", "higher")
     yield Figure("rows stored", (after[STORED] - before[STORED]) / wall_s, "1/s", "higher")
     yield Figure("messages the recorder has fallen behind by", after[LAG] - before[LAG], "", "lower")
-    yield from share_figures(share_of)
 
 
 def _ticks_kept(watch: Stopwatch) -> Figure:
