@@ -66,9 +66,8 @@ class ReadFrame:
     max_kw: NDArray[np.float64]
     soc_ratio: NDArray[np.float64]
     quality: tuple[str, ...] = ()
-    """Always empty: a frame with bad readings is not read here,"""
-    reactive_kvar: tuple[float, ...] = ()
-    """nor is one with reactive power."""
+    """Always empty: a frame with bad readings is not read here."""
+    reactive_kvar: NDArray[np.float64] | tuple[()] = ()
 
 
 Frame = TelemetryFrame | ReadFrame
@@ -121,7 +120,9 @@ def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_a
         (
             DeadLetterReason.ABSURD_VALUE,
             (np.fmax(np.abs(power_kw), np.abs(reactive_kvar)) > points.max_abs_kw[point])
-            | (at_us <= 0) | absurd_wh[0] | absurd_wh[1],
+            | (at_us <= 0)
+            | absurd_wh[0]
+            | absurd_wh[1],
         ),
     )
     bad, failed = _failures(frame, tests)

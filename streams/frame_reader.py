@@ -7,7 +7,7 @@ is believed is the same either way.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -39,6 +39,11 @@ _KINDS: Final = np.array([kind for _, kind in _COLUMNS], np.int8)
 _N_REQUIRED: Final = 2
 """Instants and powers; a gateway need not have the others."""
 
+_NEWER_NAME: Final = np.frombuffer(b',"reactive_kvar":[', np.uint8)
+_NEWER_END: Final = np.array([len(_NEWER_NAME)])
+_NEWER_KIND: Final = np.array([REAL | NULLABLE], np.int8)
+"""A column that only newer gateways write, after all others."""
+
 MOST_FORMS: Final = 64
 """Gateways of one grid loop whose frames are remembered; more are read, but slowly."""
 
@@ -49,8 +54,8 @@ class _Form:
 
     ids: list[str]
     ids_text: bytes
-    end: bytes
-    """From the quality column on."""
+    quality_text: bytes
+    """Name and column of the qualities."""
 
 
 class FrameReader:
@@ -74,8 +79,8 @@ class FrameReader:
         if isinstance(frame, TelemetryFrame) and frame.ids and _is_sound(frame.quality, len(frame.ids)):
             if len(self._forms) >= MOST_FORMS:
                 self._forms.clear()
-            end = b',"quality":' + msgspec.json.encode(frame.quality) + b"}"
-            self._forms[gateway] = _Form(frame.ids, msgspec.json.encode(frame.ids), end)
+            quality_text = b',"quality":' + msgspec.json.encode(frame.quality)
+            self._forms[gateway] = _Form(frame.ids, msgspec.json.encode(frame.ids), quality_text)
         return frame
 
 
@@ -87,9 +92,14 @@ def _read(payload: bytes, form: _Form, *, ids_at: int, sent_at_us: int) -> ReadF
     """The frame, if it is written in that form."""
     if not payload.startswith(form.ids_text, ids_at):
         return None
-    numbers = np.empty((len(_COLUMNS), len(form.ids)))
+    numbers = np.empty((len(_COLUMNS) + 1, len(form.ids)))
     text, at = np.frombuffer(payload, np.uint8), ids_at + len(form.ids_text)
-    at = read_columns(text, at, _NAME_BYTES, _NAME_ENDS, _KINDS, _N_REQUIRED, numbers)
-    if at < 0 or len(payload) != at + len(form.end) or not payload.endswith(form.end):
+    at = read_columns(text, at, _NAME_BYTES, _NAME_ENDS, _KINDS, _N_REQUIRED, numbers[:-1])
+    if at < 0 or not payload.startswith(form.quality_text, at):
         return None
-    return ReadFrame(sent_at_us, form.ids, *numbers)
+    at += len(form.quality_text)
+    frame = ReadFrame(sent_at_us, form.ids, *numbers[:-1])
+    if payload[at:] == b"}":
+        return frame
+    at = read_columns(text, at, _NEWER_NAME, _NEWER_END, _NEWER_KIND, 0, numbers[-1:])
+    return replace(frame, reactive_kvar=numbers[-1]) if at >= 0 and payload[at:] == b"}" else None

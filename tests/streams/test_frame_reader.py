@@ -60,6 +60,16 @@ def test_a_frame_written_as_the_last_one_is_read_without_the_decoder():
     assert_same(encode(later))
 
 
+@pytest.mark.parametrize("reactive_kvar", [[1.5, None, -20.25], []])
+def test_reactive_power_which_newer_gateways_tell_is_read_too(reactive_kvar):
+    newer = msgspec.structs.replace(FRAME, reactive_kvar=reactive_kvar)
+    assert isinstance(reader().read(encode(newer)), ReadFrame)
+    assert_same(encode(newer))
+    for cut in range(1, 40):
+        assert_same(encode(newer)[:-cut])
+    assert_same(encode(newer) + b"}")
+
+
 def test_other_ids_and_other_qualities_are_read_by_the_decoder_once():
     knows = reader()
     for changed in (
@@ -123,8 +133,9 @@ def test_real_numbers_are_the_nearest_floats(numbers):
 def test_five_thousand_mutated_frames_are_believed_as_the_decoder_believes_them():
     chance = random.Random(5)
     quick = 0
+    newer = msgspec.structs.replace(FRAME, reactive_kvar=[None, 0.5, 3.0])
     for number in range(5_000):
-        payload = mutate(encode(FRAME), number, chance)
+        payload = mutate(encode(chance.choice([FRAME, newer])), number, chance)
         quick += isinstance(reader().read(payload), ReadFrame)
         assert_same(payload)
     assert quick > 100
