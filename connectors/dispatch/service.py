@@ -31,6 +31,10 @@ _log = structlog.get_logger()
 TURN_S: Final = 0.1
 """The loop goes round at least this often, so that a lease ends no later than this after its time."""
 
+SETTLED_S: Final = 0.2
+"""A loop of which nothing is heard is asked so often what is due: renewals, retries and returns take seconds, and to ask
+a loop of 2,000 assets takes a millisecond, which fifty loops cannot have at each other's every message."""
+
 _M = TypeVar("_M", bound=msgspec.Struct)
 
 _DETAIL_LETTERS: Final = 300
@@ -55,6 +59,8 @@ class LeaseLoop:
     keyring: Keyring = field(default_factory=Keyring)
     now_s: Callable[[], float] = time.monotonic
     now_us: Callable[[], int] = field(default=lambda: time.time_ns() // 1000)
+    _asked: dict[str, tuple[LoopLease, float]] = field(default_factory=dict)
+    """By grid loop: its state when it was last asked what is due, and when that was."""
 
     def turn(self) -> None:
         """Wait for news, at most `TURN_S`; take it; end leases; tell devices what is due."""
@@ -179,7 +185,12 @@ class LeaseLoop:
         if reverted:
             _log.warning("lease_ended", grid_loop=grid_loop, assets_reverted=len(reverted))
             self._answer_reverted(grid_loop, reverted, detail="no valid setpoint in time")
+        self.states[grid_loop] = state
+        before, asked_s = self._asked.get(grid_loop, (None, now_s))
+        if state is before and not frames and now_s - asked_s < SETTLED_S:
+            return
         self.states[grid_loop], writes = rules.due(state, now_s)
+        self._asked[grid_loop] = (self.states[grid_loop], now_s)
         if writes or frames:
             # Also without a write: a frame is answered when the devices have what came before it too.
             self.outboxes[grid_loop].put(writes, frames)

@@ -14,7 +14,7 @@ from connectors.dispatch.kafka_link import Outgoing
 from connectors.dispatch.marks import MarksFile, lowest_mark
 from connectors.dispatch.outbox import Outbox
 from connectors.dispatch.progress import DispatchProgress
-from connectors.dispatch.service import LeaseLoop
+from connectors.dispatch.service import SETTLED_S, LeaseLoop
 from connectors.dispatch.simulator_driver import SimulatorDriver
 from connectors.simulator.device_server import DevicePanel, DeviceServer
 from infra.metrics import DispatchMetrics
@@ -121,6 +121,17 @@ def test_a_full_frame_reaches_the_devices_and_is_answered_with_its_latency(bench
     assert (answer.outcome, answer.sequence, answer.latency_ms) == (Outcome.ACCEPTED, 1, 250.0)
     assert bench.panel.obeyed_kw()[0].tolist() == [-40, 0, 20]
     assert bench.published[0].topic == SETPOINT_RESULT.name
+
+
+def test_a_loop_of_which_nothing_is_heard_is_not_asked_what_is_due_at_every_message_of_others(bench):
+    bench.receive(full(1, 0, battery=20))
+    bench.answers(1)
+    settled = bench.loop.states["ring"]
+    bench.receive(full(1, 0, battery=5), key=key_of("elsewhere", "ring"))
+    assert bench.loop.states["ring"] is settled
+    bench.clock_s += SETTLED_S
+    bench.loop.turn()
+    assert bench.loop.states["ring"] is not settled
 
 
 def test_R8_the_mark_is_on_disk_before_the_devices_hear_of_the_frame(bench):  # noqa: N802 - rules are numbered so
