@@ -24,8 +24,14 @@ class QuarterCars:
     session: Ints = field(init=False)
     """[chargers] The car that is there, or comes next."""
     taken_kwh: Floats = field(init=False)
+    _stays: Floats = field(init=False)
+    """[chargers, sessions, 4] Arrival and departure, us, what it came for, kWh, and the most it takes, kW: side by side,
+    since looking them up is what costs time."""
 
     def __post_init__(self) -> None:
+        cars = self.chargers
+        most_kw = np.minimum(cars.car_kw, cars.max_kw[:, None])
+        self._stays = np.stack([cars.arrival_us, cars.departure_us, cars.energy_kwh, most_kw], axis=2)
         start = self.chargers.start(self.from_us)
         self.session = start.session
         self.taken_kwh = np.zeros(self.chargers.energy_kwh.shape)
@@ -42,10 +48,10 @@ class QuarterCars:
         return first_kwh, np.where(after > self.session, self._one_kwh(after, from_us, until_us), 0.0)
 
     def _one_kwh(self, session: Ints, from_us: int, until_us: int) -> Floats:
-        cars, at = self.chargers, (self._rows, session)
-        stay_us = np.minimum(cars.departure_us[at], until_us) - np.maximum(cars.arrival_us[at], from_us)
-        most_kw = np.minimum(cars.car_kw[at], cars.max_kw)
-        needed_kwh = cars.energy_kwh[at] - self.taken_kwh[at]
+        at = (self._rows, session)
+        arrival_us, departure_us, energy_kwh, most_kw = self._stays[at].T
+        stay_us = np.minimum(departure_us, until_us) - np.maximum(arrival_us, from_us)
+        needed_kwh = energy_kwh - self.taken_kwh[at]
         could_kwh: Floats = np.maximum(np.minimum(needed_kwh, most_kw * (stay_us / _US_PER_H)), 0.0)
         return could_kwh
 

@@ -52,9 +52,7 @@ class QuarterRun:
         self._lives = _lives(plan, park)
         self._stored_kwh = park.start().stored_kwh
         self._cars = QuarterCars(park.chargers, plan.from_us)
-        self._below = park.network.below.astype(np.float64)
-        behind = park.behind.T
-        self._connection = behind.argmax(axis=1)
+        self._connection = park.behind.argmax(axis=0)
         self._figures = QuarterFigures(plan.hub, park)
         self._controllable = np.flatnonzero([asset.kind.controllable for asset in park.assets])
         self._violations = 0
@@ -78,7 +76,8 @@ class QuarterRun:
             asset_w[row] = self._one(quarter, int(at_us[row]))
         connection_w = self._lives.base_w[quarters.start : quarters.stop].copy()
         np.add.at(connection_w.T, self._connection[self._controllable], asset_w.T[self._controllable])
-        node_w = np.rint(connection_w.astype(np.float64) @ self._below.T).astype(np.int64)
+        # in whole numbers on purpose: exact, and no threads of a linear algebra library that wait for each other
+        node_w = (self._park.network.below @ connection_w.T).T
         curtailed_w = self._lives.sun_w[quarters.start : quarters.stop] + asset_w[:, self._park.pv_at]
         self._figures.take(at_us, node_w=node_w, asset_w=asset_w, curtailed_w=curtailed_w.sum(axis=1))
         trace.write(at_us, np.concatenate([node_w, asset_w, asset_w[:, self._controllable]], axis=1) / 1000)
