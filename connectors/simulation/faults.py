@@ -80,7 +80,7 @@ def parse_fault(text: str, hub: Hub) -> Fault:
         raise FaultError(f"fault {text!r}: wants a time with its zone and a duration in s, min or h; {_WRITE_IT}")
     targets = _targets(hub, FaultKind(name))
     if target not in targets:
-        raise FaultError(f"fault {text!r}: {'; '.join(unknown_name(target, targets))}")
+        raise FaultError(f"fault {text!r}: {'; '.join(unknown_name(target, targets))[:300]}")
     lasts_us = int(lasts[1]) * _SECONDS[lasts[2]] * 1_000_000
     return Fault(FaultKind(name), target, begins_us, begins_us + lasts_us)
 
