@@ -86,7 +86,12 @@ class Held:
         leases_passed = (now_us - self.budget.issued_at_us) / (self.budget.lease_ms * 1000)
         if leases_passed <= 1:
             return granted
-        return granted.meet(self.fallback) if leases_passed <= 2 else self.fallback
+        on_the_way = leases_passed <= 2 and granted.meets(self.fallback)
+        return granted.meet(self.fallback) if on_the_way else self.fallback
+
+    def with_fallback(self, fallback: Interval) -> "Held":
+        """Fall back to another share from now on; what was granted stays."""
+        return Held(fallback, self.budget)
 
     def on_lease(self, *, now_us: int) -> bool:
         """Whether the budget held is still valid."""
@@ -111,6 +116,10 @@ class Lent:
     """Oldest first; the first is the newest the loop acknowledged, if it acknowledged any."""
     acknowledged_us: int | None = None
     """When the newest acknowledged budget was issued."""
+
+    def with_fallback(self, fallback: Interval) -> "Lent":
+        """Count with another share from now on."""
+        return Lent(fallback, self.outstanding, self.acknowledged_us)
 
     def acknowledge(self, *, epoch: Epoch, number: int) -> "Lent":
         """The loop obeys this budget: older ones are void."""

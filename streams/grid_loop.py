@@ -17,6 +17,7 @@ from streams.budgets import Held, Interval
 from streams.codec import Rejected
 from streams.columns import BadReading, Frame, check_columns
 from streams.estimate import Estimate, LoadMemory, estimate
+from streams.fallback import fallback_shares
 from streams.fold import PointState, fold
 from streams.following import Following
 from streams.limits import judged_bounds_kw, with_budget, within_apparent_kw
@@ -52,6 +53,7 @@ class GridLoop:
 
     def __init__(self, hub: Hub, grid_loop: str) -> None:
         self.plant: Plant = build_plant(hub, grid_loop)
+        self._grid_loops = hub.grid_loops
         self._timing = hub.timing
         self._cos_phi_ratio = hub.cos_phi_ratio
         share = next(loop for loop in hub.grid_loops if loop.id == grid_loop)
@@ -76,6 +78,7 @@ class GridLoop:
     def take_limits(self, limits: Sequence[NodeLimit]) -> None:
         """Obey these limits of the park from the next offer on, instead of those before."""
         self._offered = None
+        self.held = self.held.with_fallback(fallback_shares(self._grid_loops, limits)[self.plant.grid_loop])
         known, self.plant = self.plant, self.plant.with_limits(limits)
         self._offered = None  # it was made under other limits
         if self.plant.topology is not known.topology:

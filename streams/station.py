@@ -17,6 +17,7 @@ from streams.budgets import Exposure, Interval, Lent, grant, is_sound
 from streams.codec import Rejected
 from streams.columns import BadReading, Frame, Points, check_columns
 from streams.estimate import Span, meter_quarter
+from streams.fallback import fallback_shares
 from streams.fold import NEVER, PointState, fold
 from streams.limits import judged_bounds_kw
 from streams.messages import Budget, Epoch, LoopState, NodeStates, Offer
@@ -47,7 +48,8 @@ class Station:
         self._lent = {loop: Lent(share) for loop, share in self._shares.items()}
         most_kw = ABSURD_FACTOR * sum(connection.capacity_kva for connection in hub.connections)
         self._points = PointState(Points(NODES, np.full(len(NODES), most_kw)))
-        self.take_limits(hub.limits)
+        self._grid_loops = hub.grid_loops
+        self._upper = self._lay_out(hub.limits)
         self._part = _parts(self._shares)
         self._offers: dict[str, Offer] = {}
         self._residual = Residual()
@@ -57,6 +59,11 @@ class Station:
 
     def take_limits(self, limits: Sequence[NodeLimit]) -> None:
         """Obey these limits of the park from the next clearing on, instead of those before."""
+        self._upper = self._lay_out(limits)
+        for loop, share in fallback_shares(self._grid_loops, limits).items():
+            self._lent[loop] = self._lent[loop].with_fallback(share)
+
+    def _lay_out(self, limits: Sequence[NodeLimit]) -> Upper:
         bounds = lay_out_bounds(
             [limit for limit in limits if limit.node in NODES], {node: at for at, node in enumerate(NODES)}
         )
@@ -65,7 +72,7 @@ class Station:
             [Asset(loop, GROUP, min_kw=0.0, max_kw=0.0) for loop in self._lent],
             bounds,
         )
-        self._upper: Upper = Upper(topology=topology, bounds=bounds, bounds_at=bounds_at)
+        return Upper(topology=topology, bounds=bounds, bounds_at=bounds_at)
 
     @property
     def epoch(self) -> Epoch:
