@@ -11,6 +11,7 @@ from balancer.model import Asset, InputError, Layer, Limit, Node
 from balancer.topology import compile_topology
 from balancer.violations import Direction, find_violations
 from tests.balancer.trees import contradictory_problem, feasible_problem
+from tests.bench.cases import chain, park
 
 STATES = int(os.environ.get("LUSBALANS_STATES", "100000"))
 """Random states that must be answered; a nightly run asks for a million."""
@@ -183,6 +184,20 @@ def random_states(count):
             beside = rng.choice([0.0, rng.normal()], start.lower_kw.size)
             state = State(low * scale, high * scale, target * scale, lower * scale, upper * scale, beside * scale)
             yield solver, state
+
+
+@pytest.mark.parametrize(
+    ("case", "most_rounds"),
+    [
+        pytest.param(park(2000), 12, id="one class"),
+        pytest.param(park(2000, n_classes=4), 12, id="four classes"),
+        pytest.param(park(2000, n_classes=4, contradictory=0.05), 13, id="contradictions"),
+        pytest.param(park(2000, levels=11), 14, id="eleven levels"),
+        pytest.param(chain(400, 2000), 8, id="a chain"),
+    ],
+)
+def test_about_a_dozen_rounds_find_all_prices(case, most_rounds):
+    assert Solver(case[0]).solve(case[1]).rounds <= most_rounds
 
 
 def test_every_state_gets_a_complete_answer():
