@@ -46,7 +46,7 @@ ASSETS_FOR = {100: 89, 1_000: 907}
 """Assets whose frame has that many readings: a meter per ten of them and two feeders make it full."""
 
 FRAME_MARKS = {100: (0.9, 1.1), 1_000: (3, 5)}
-IDLE_S = 3.0
+IDLE_S = 2.0
 LIVED_S = 8
 """Seconds of one turn of a worker at 1 Hz."""
 
