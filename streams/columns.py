@@ -68,6 +68,8 @@ class ReadFrame:
     quality: tuple[str, ...] = ()
     """Always empty: a frame with bad readings is not read here."""
     reactive_kvar: NDArray[np.float64] | tuple[()] = ()
+    phase_import_a: NDArray[np.float64] | tuple[()] = ()
+    phase_export_a: NDArray[np.float64] | tuple[()] = ()
 
 
 Frame = TelemetryFrame | ReadFrame
@@ -97,6 +99,8 @@ class Columns:
     max_kw: NDArray[np.float64]
     soc_ratio: NDArray[np.float64]
     reactive_kvar: NDArray[np.float64]
+    phase_a: NDArray[np.float64]
+    """[2, n_good_rows] Largest current of any phase, drawn and fed in."""
     bad: tuple[BadReading, ...]
 
 
@@ -113,6 +117,7 @@ def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_a
     at_us, power_kw = _registers(frame.measured_at_us, n_rows), _floats(frame.power_kw, n_rows)
     registers_wh = np.stack([_registers(column, n_rows) for column in (frame.energy_import_wh, frame.energy_export_wh)])
     reactive_kvar = _floats(_given(frame.reactive_kvar), n_rows)
+    phase_a = np.stack([_floats(_given(column), n_rows) for column in (frame.phase_import_a, frame.phase_export_a)])
     absurd_wh = (registers_wh < 0) | (registers_wh > MAX_REGISTER_WH)
     tests = (
         (DeadLetterReason.UNKNOWN_POINT, point < 0),
@@ -122,7 +127,8 @@ def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_a
             (np.fmax(np.abs(power_kw), np.abs(reactive_kvar)) > points.max_abs_kw[point])
             | (at_us <= 0)
             | absurd_wh[0]
-            | absurd_wh[1],
+            | absurd_wh[1]
+            | ~(np.nan_to_num(phase_a).min(axis=0) >= 0),
         ),
     )
     bad, failed = _failures(frame, tests)
@@ -141,6 +147,7 @@ def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_a
         max_kw=_floats(frame.max_kw, n_rows)[good],
         soc_ratio=_floats(frame.soc_ratio, n_rows)[good],
         reactive_kvar=reactive_kvar[good],
+        phase_a=phase_a[:, good],
         bad=bad,
     )
 
@@ -173,7 +180,17 @@ def _unequal_column(frame: Frame) -> str:
     )
 
 
-_OPTIONAL: Final = ("energy_import_wh", "energy_export_wh", "min_kw", "max_kw", "soc_ratio", "quality", "reactive_kvar")
+_OPTIONAL: Final = (
+    "energy_import_wh",
+    "energy_export_wh",
+    "min_kw",
+    "max_kw",
+    "soc_ratio",
+    "quality",
+    "reactive_kvar",
+    "phase_import_a",
+    "phase_export_a",
+)
 
 
 _Column = TypeVar("_Column")

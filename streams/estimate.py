@@ -59,6 +59,7 @@ class Estimate:
     | fresh | [n_nodes] | the node's power rests on fresh readings only |
     | asset_fresh | [n_assets] | the asset was heard lately |
     | reactive_kvar | [n_nodes] | by the node's own meter; NaN where that tells none, or was not heard lately |
+    | phase_a | [2, n_nodes] | largest current of any phase, drawn and fed in; likewise |
     """
 
     now_us: int
@@ -69,6 +70,7 @@ class Estimate:
     fresh: NDArray[np.bool_]
     asset_fresh: NDArray[np.bool_]
     reactive_kvar: Floats
+    phase_a: Floats
     feeders_fresh: bool
     """Every feeder meter of the loop was heard lately; else the loop runs open (R7)."""
 
@@ -100,6 +102,7 @@ def estimate(plant: Plant, state: PointState, memory: LoadMemory, *, now_us: int
     power = _powers(plant, state, heard=heard, uncontrolled=uncontrolled, below=below)
     energy_kwh, uncovered_s = _quarter(plant, state, power=power, feeders=feeders, now_us=now_us)
     stale = (~meter_fresh | (plant.per_connection((~asset_fresh).astype(np.float64)) > 0)).astype(np.float64)
+    own = (plant.meter >= 0) & heard[plant.meter]
     return Estimate(
         now_us=now_us,
         power=power,
@@ -108,7 +111,8 @@ def estimate(plant: Plant, state: PointState, memory: LoadMemory, *, now_us: int
         uncovered_s=uncovered_s,
         fresh=plant.sum_up(stale) == 0,
         asset_fresh=asset_fresh,
-        reactive_kvar=np.where((plant.meter >= 0) & heard[plant.meter], state.reactive_kvar[plant.meter], np.nan),
+        reactive_kvar=np.where(own, state.reactive_kvar[plant.meter], np.nan),
+        phase_a=np.where(own, state.phase_a[:, plant.meter], np.nan),
         feeders_fresh=bool(np.all(heard[plant.meter[feeders]])),
     )
 

@@ -27,7 +27,7 @@ class PointState:
     index: PointIndex = field(init=False)
     at_us: Instants = field(init=False)
     shown: Floats = field(init=False)
-    """[5, n_points] Power, least and largest power, state of charge, reactive power: as the names below."""
+    """[7, n_points] Power, least and largest power, state of charge, reactive power, currents: as the names below."""
     register_us: Instants = field(init=False)
     register_wh: NDArray[np.int64] = field(init=False)
     broken_us: Instants = field(init=False)
@@ -48,7 +48,7 @@ class PointState:
             setattr(self, name, np.full(n_points, NEVER, np.int64))
         for name in ("register_wh", "before_wh", "after_wh"):
             setattr(self, name, np.zeros((n_points, 2), np.int64))
-        self.shown = np.full((5, n_points), np.nan)
+        self.shown = np.full((7, n_points), np.nan)
 
     def told_throughout(self, quarter_us: int, *, since_us: int) -> bool:
         """Whether each point was heard since an instant, and its registers, where it has any, tell the whole quarter.
@@ -83,6 +83,12 @@ class PointState:
         """[n_points] Newest reactive power."""
         return _row(self.shown, 4)
 
+    @property
+    def phase_a(self) -> Floats:
+        """[2, n_points] Newest largest current of any phase, drawn and fed in."""
+        phase_a: Floats = self.shown[5:]
+        return phase_a
+
 
 def _row(shown: Floats, at: int) -> Floats:
     row: Floats = shown[at]
@@ -98,7 +104,7 @@ def fold(state: PointState, columns: Columns) -> tuple[BadReading, ...]:
     """
     fold_newest(
         state.at_us, state.shown, columns.point, columns.at_us, columns.power_kw, columns.min_kw, columns.max_kw,
-        columns.soc_ratio, columns.reactive_kvar,
+        columns.soc_ratio, columns.reactive_kvar, columns.phase_a,
     )  # fmt: skip
     faults = np.zeros(len(columns.point), np.int8)
     n_faults = fold_registers(

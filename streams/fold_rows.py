@@ -47,14 +47,15 @@ def fold_newest(
     max_kw: Floats,
     soc_ratio: Floats,
     reactive_kvar: Floats,
+    phase_a: Floats,
 ) -> None:
-    """Keep what each point showed last in `shown` [5, n_points]; a row without a power tells nothing."""
+    """Keep what each point showed last in `shown` [7, n_points]; a row without a power tells nothing."""
     for row in range(point.size):
         p = point[row]
         if row_at_us[row] > at_us[p] and not np.isnan(power_kw[row]):
             at_us[p] = row_at_us[row]
             shown[0, p], shown[1, p], shown[2, p], shown[3, p] = power_kw[row], min_kw[row], max_kw[row], soc_ratio[row]
-            shown[4, p] = reactive_kvar[row]
+            shown[4, p], shown[5, p], shown[6, p] = reactive_kvar[row], phase_a[0, row], phase_a[1, row]
 
 
 @compiled

@@ -20,7 +20,7 @@ from streams.estimate import Estimate, LoadMemory, estimate
 from streams.fallback import fallback_shares
 from streams.fold import PointState, fold
 from streams.following import Following
-from streams.limits import judged_bounds_kw, with_budget, within_apparent_kw
+from streams.limits import judged_bounds_kw, with_budget, within_apparent_kw, within_phases_kw
 from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, Violation
 from streams.node_states import node_states
 from streams.plant import Floats, Plant, build_plant
@@ -177,6 +177,8 @@ class GridLoop:
         within_kw = within_apparent_kw(
             self.plant.bounds, judged_kw, reactive_kvar=known.reactive_kvar, cos_phi_ratio=self._cos_phi_ratio
         )
+        if not np.isnan(known.phase_a).all():
+            within_kw = within_phases_kw(self.plant, within_kw, phase_a=known.phase_a, power_kw=known.power.high_kw)
         return _Look(tick=tick, folds=self._folds, known=known, judged_kw=within_kw)
 
     def _boxes(self, known: Estimate) -> Boxes:

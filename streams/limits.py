@@ -13,7 +13,7 @@ from balancer.apparent_power import active_limit_kw
 from balancer.quarter_law import QUARTER_H, quarter_bound_kw
 from hub.quarters import QUARTER_US, quarter_start_us
 from streams.budgets import Interval
-from streams.plant import Bounds, Floats
+from streams.plant import PHASES, Bounds, Floats, Plant
 
 QUARTER_MARGIN_RATIO: Final = 0.002
 """Share of a quarter's energy kept free for what our clock and meter may differ from the settlement meter's."""
@@ -56,7 +56,9 @@ def judged_bounds_kw(bounds: Sequence[Bounds], *, energy_kwh: Floats, uncovered_
     return np.maximum(bounds_kw, 0.0)
 
 
-def within_apparent_kw(bounds: Sequence[Bounds], bounds_kw: Floats, *, reactive_kvar: Floats, cos_phi_ratio: float) -> Floats:
+def within_apparent_kw(
+    bounds: Sequence[Bounds], bounds_kw: Floats, *, reactive_kvar: Floats, cos_phi_ratio: float
+) -> Floats:
     """[n_bounds] The bounds with what reactive power leaves of limits in kVA.
 
     Args:
@@ -68,9 +70,31 @@ def within_apparent_kw(bounds: Sequence[Bounds], bounds_kw: Floats, *, reactive_
     apparent_kva = np.array([b.apparent_kva for b in bounds])
     measured_kvar = reactive_kvar[[b.node for b in bounds]]
     left_kw = np.where(
-        np.isnan(measured_kvar), apparent_kva * cos_phi_ratio, active_limit_kw(apparent_kva, np.nan_to_num(measured_kvar))
+        np.isnan(measured_kvar),
+        apparent_kva * cos_phi_ratio,
+        active_limit_kw(apparent_kva, np.nan_to_num(measured_kvar)),
     )
     return np.minimum(bounds_kw, left_kw)
+
+
+def within_phases_kw(plant: Plant, bounds_kw: Floats, *, phase_a: Floats, power_kw: Floats) -> Floats:
+    """[n_bounds] The bounds with what the fullest phase of each connection leaves.
+
+    Which device is on which phase is not known, so the worst is assumed: what a connection takes more, it takes in that
+    phase alone; what it must take less, it takes less in all three.
+
+    Args:
+        plant: with the bounds; only those on a connection's capacity are touched.
+        bounds_kw: [n_bounds] what they allow apart from that.
+        phase_a: [2, n_nodes] largest current of any phase, drawn and fed in; NaN where it is not known.
+        power_kw: [n_nodes] net power, measured together with the currents.
+    """
+    room_a = plant.phase_a - phase_a
+    room_kw = plant.phase_kw_per_a * np.where(room_a < 0, PHASES * room_a, room_a)
+    most_kw = np.maximum(np.stack([power_kw, 0.0 - power_kw]) + room_kw, 0.0)
+    at = ([0 if b.imports else 1 for b in plant.bounds], [b.node for b in plant.bounds])
+    is_capacity = np.isfinite([b.apparent_kva for b in plant.bounds])
+    return np.where(is_capacity & ~np.isnan(most_kw[at]), np.minimum(bounds_kw, most_kw[at]), bounds_kw)
 
 
 def with_budget(bounds: Sequence[Bounds], bounds_kw: Floats, *, budget: Interval) -> Floats:

@@ -47,6 +47,10 @@ class TelemetryFrame(msgspec.Struct, frozen=True, kw_only=True):
     quality: list[str] = []
     reactive_kvar: Floats | msgspec.UnsetType = msgspec.UNSET
     """Of meters: positive is drawn (inductive). Newer gateways only."""
+    phase_import_a: Floats | msgspec.UnsetType = msgspec.UNSET
+    """Of a connection's meter: the largest current that any phase draws, 0 where none does. Newer gateways only."""
+    phase_export_a: Floats | msgspec.UnsetType = msgspec.UNSET
+    """Likewise the largest that any phase feeds in."""
 
 
 class Epoch(msgspec.Struct, frozen=True, order=True, array_like=True):

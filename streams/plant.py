@@ -4,7 +4,7 @@ Nodes are in topological order, parents first; node 0 is the grid loop itself. F
 changes; what is measured lives in `streams.fold`, what follows from it in `streams.estimate`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
@@ -25,6 +25,9 @@ Indices = NDArray[np.int64]
 
 ABSURD_FACTOR: Final = 2.0
 """A reading above this many times what the point can carry is refused; short circuits are the relay's business."""
+
+PHASES: Final = 3
+"""Of every connection: a large consumer has no other."""
 
 BUDGET_LAYER: Final = Layer.DSO_CAP
 """A budget stands for the park's limits: no cable of the loop gives way to it, each contract in the loop does."""
@@ -117,6 +120,10 @@ class Plant:
     asset_connection: Indices
     is_pv: NDArray[np.bool_]
     is_battery: NDArray[np.bool_]
+    phase_a: Floats
+    """[n_nodes] What a phase of a connection carries; NaN of other nodes."""
+    phase_kw_per_a: Floats
+    """[n_nodes] Power of one ampere in one phase, by the connection's voltage."""
     asset_bound: tuple[Bound, ...]
     """How each asset's setpoints are meant."""
     bounds: tuple[Bounds, ...]
@@ -194,6 +201,8 @@ def build_plant(hub: Hub, grid_loop: str) -> Plant:
         asset_connection=_indices(place[asset.ean] for asset in assets),
         is_pv=np.array([asset.kind is AssetKind.PV for asset in assets], np.bool_),
         is_battery=np.array([asset.kind is AssetKind.BATTERY for asset in assets], np.bool_),
+        phase_a=_per_node(nodes, {c.ean: c.capacity_a for c in connections}),
+        phase_kw_per_a=_per_node(nodes, {c.ean: c.capacity_kva / c.capacity_a / PHASES for c in connections}),
         asset_bound=tuple(_BOUND.get(asset.kind, Bound.AT_MOST) for asset in assets),
         bounds=bounds,
         bounds_at=bounds_at,
@@ -207,6 +216,10 @@ def _points(nodes: Sequence[Node], connections: Sequence[Connection], assets: Se
     most_kw = {node.id: carries_kw.get(node.id, total_kw) for node in nodes if node.measured is Measured.METER}
     most_kw |= {asset.id: asset.rated_kw for asset in assets}
     return Points(tuple(most_kw), np.array([ABSURD_FACTOR * power_kw for power_kw in most_kw.values()]))
+
+
+def _per_node(nodes: Sequence[Node], values: Mapping[str, float]) -> Floats:
+    return np.array([values.get(node.id, np.nan) for node in nodes])
 
 
 def _path(nodes: Sequence[Node], index: dict[str, int], node_id: str) -> list[int]:

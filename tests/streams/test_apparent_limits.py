@@ -10,7 +10,7 @@ from balancer.model import Layer
 from hub.limits import limit_book, limits_at
 from hub.model import Judged, LimitLayer, NodeLimit
 from streams.grid_loop import GridLoop
-from streams.limits import within_apparent_kw
+from streams.limits import within_apparent_kw, within_phases_kw
 from streams.messages import DeadLetterReason, Epoch
 from streams.plant import Bounds, lay_out_bounds
 from tests.hub.test_limits import stated
@@ -102,3 +102,57 @@ def test_a_node_without_a_limit_in_kva_has_none_by_it():
     bounds = [Bounds(node=0, layer=Layer.CONTRACT, imports=True, instant_kw=np.inf, quarter_kw=np.inf)]
     kw = within_apparent_kw(bounds, np.array([np.inf]), reactive_kvar=np.array([5.0]), cos_phi_ratio=0.9)
     assert kw.tolist() == [np.inf]
+
+
+# Phases: the factory's connection carries 150 A in each at 100 kVA, so one ampere in one phase is 0.222 kW
+
+PER_PHASE_KW = 100 / 150 / 3
+
+
+def phased_loop():
+    hub = small_hub()
+    connections = tuple(replace(c, capacity_a=150.0, capacity_kva=100.0) for c in hub.connections)
+    loop = GridLoop(replace(hub, connections=connections, limits=(*hub.limits, CAPACITY)), "north")
+    loop.begin(Epoch(1, 1, 1))
+    return loop
+
+
+def hear_phases(loop, *, import_a, export_a=0.0, factory=50.0):
+    heard = frame(NOW_US, north_kw(factory=factory))
+    columns = {
+        name: [value if point == FACTORY else None for point in heard.ids]
+        for name, value in (("phase_import_a", import_a), ("phase_export_a", export_a))
+    }
+    return loop.fold(msgspec.structs.replace(heard, **columns), received_at_us=NOW_US)
+
+
+@pytest.mark.parametrize(
+    ("import_a", "expected_kw"),
+    [
+        pytest.param(75.0, 50 + 75 * PER_PHASE_KW, id="balanced: only by what one phase still carries"),
+        pytest.param(130.0, 50 + 20 * PER_PHASE_KW, id="one phase is nearly full"),
+        pytest.param(150.0, 50, id="one phase is full"),
+        pytest.param(160.0, 50 - 30 * PER_PHASE_KW, id="over: three times as much less"),
+        pytest.param(1000.0, 0, id="far over: nothing, and no feeding in for it"),
+        pytest.param(None, 100, id="not told"),
+    ],
+)
+def test_the_fullest_phase_bounds_a_connection(import_a, expected_kw):
+    loop = phased_loop()
+    assert hear_phases(loop, import_a=import_a) == ()
+    assert import_kw(loop) == pytest.approx(expected_kw, abs=0.001)
+
+
+def test_a_phase_that_feeds_in_bounds_feeding_in_and_nothing_else():
+    plant = phased_loop().plant
+    at = plant.node_ids.index(FACTORY)
+    power_kw, phase_a = np.zeros(len(plant.node_ids)), np.full((2, len(plant.node_ids)), np.nan)
+    power_kw[at], phase_a[:, at] = -50.0, (0.0, 141.0)
+    found_kw = within_phases_kw(plant, np.full(len(plant.bounds), 500.0), phase_a=phase_a, power_kw=power_kw)
+    bounded = {(b.node, b.imports): kw for b, kw in zip(plant.bounds, found_kw, strict=True) if kw < 500}
+    assert bounded == {(at, False): pytest.approx(50 + 9 * PER_PHASE_KW), (at, True): 0}
+
+
+def test_r14_a_negative_current_is_refused_with_its_reading():
+    loop = phased_loop()
+    assert [bad.reason for bad in hear_phases(loop, import_a=-1.0)] == [DeadLetterReason.ABSURD_VALUE]

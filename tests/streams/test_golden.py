@@ -100,6 +100,16 @@ GOLDEN = {
         power_kw=[80.0, -35.5],
         reactive_kvar=[60.25, None],
     ),
+    "telemetry-phases": TelemetryFrame(
+        gateway="gw-lus-1",
+        sequence=8,
+        sent_at_us=NOON_US,
+        ids=["871242301402200013"],
+        measured_at_us=[NOON_US],
+        power_kw=[40.0],
+        phase_import_a=[78.5],
+        phase_export_a=[0.0],
+    ),
     "claim": Claim(grid_loop="lus-1", worker="worker-a", incarnation=1, generation=42, at_us=NOON_US),
     "offer": Offer(
         grid_loop="lus-1",
