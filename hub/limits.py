@@ -22,8 +22,11 @@ BRIDGE_US: Final = 10_000_000
 
 DAY_US: Final = 86_400_000_000
 
-_LOOK_AHEAD_DAYS: Final = (2, 400)
-"""First the near future, then far enough to pass every season."""
+_LOOK_AHEAD_DAYS: Final = 400
+"""Far enough to pass every season."""
+
+_STEP_DAYS: Final = 8
+"""A week and a day at a time: what comes next mostly comes soon."""
 
 FOR_EVER_US: Final = 2**62
 
@@ -178,12 +181,12 @@ def limit_book(hub: Hub, stated: Iterable[StatedLimit]) -> LimitBook:
 
 def effective_limit(book: LimitBook, node: str, *, imports: bool, at_us: int) -> EffectiveLimit:
     """Tell which limit binds a node in one direction, until when, and what comes next."""
-    now = None
-    for days in _LOOK_AHEAD_DAYS:
-        timeline = book.timeline(node, imports=imports, begin_us=at_us, end_us=at_us + days * DAY_US)
-        now = timeline.effective(at_us)
+    now = book.timeline(node, imports=imports, begin_us=at_us, end_us=at_us + 1).effective(at_us)
+    for day in range(0, _LOOK_AHEAD_DAYS, _STEP_DAYS):
+        begin_us, end_us = at_us + day * DAY_US, at_us + (day + _STEP_DAYS) * DAY_US
+        timeline = book.timeline(node, imports=imports, begin_us=begin_us, end_us=end_us)
         for edge_us in timeline.edges_us():
-            if at_us < edge_us < at_us + days * DAY_US and (then := timeline.effective(edge_us)) != now:
+            if max(begin_us, at_us + 1) <= edge_us < end_us and (then := timeline.effective(edge_us)) != now:
                 return EffectiveLimit(now, edge_us, then)
     return EffectiveLimit(now, None, None)
 
@@ -193,7 +196,9 @@ def limits_at(book: LimitBook, at_us: int) -> LimitsNow:
     limits = [limit for node, each in book.standing.items() if node not in book.stated for limit in each]
     until_us = at_us + DAY_US
     for node in book.stated:
-        limits += [limit for limit in book.standing.get(node, ()) if limit.apparent]  # kVA, beside their sum with others
+        limits += [
+            limit for limit in book.standing.get(node, ()) if limit.apparent
+        ]  # kVA, beside their sum with others
         sides = {}
         for imports in (True, False):
             timeline = book.timeline(node, imports=imports, begin_us=at_us, end_us=at_us + DAY_US)
