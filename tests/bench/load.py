@@ -121,6 +121,8 @@ async def take_setpoints(reader: asyncio.StreamReader, writer: asyncio.StreamWri
         while line := await reader.readline():
             batch_id = line[: line.index(b",")].removeprefix(b'{"id":')
             writer.write(b'{"id":' + batch_id + b"}\n")
+    except asyncio.CancelledError:
+        pass  # the process ends; asyncio would print it for each conversation
     finally:
         writer.close()
 
