@@ -1,5 +1,8 @@
 """When a park's limits are told anew: when a message changes them and when the clock does, not in every tick."""
 
+import json
+import random
+
 import msgspec
 import pytest
 
@@ -85,3 +88,32 @@ def test_an_entry_that_is_withdrawn_is_told_as_not_there():
     gone = msgspec.structs.replace(ENTRY, terms=None, changed_us=NOW_US + 1, after_us=NOW_US)
     assert park.fold(KEY, encode(gone), ()) is None
     assert north_kw(park.due(NOW_US + 12 * SECOND_US)) == []
+
+
+VALUES = (None, -1, 0, 2**63, 10**30, 1e308, "", "\ud800", "2026-02-30", "02-30", [], {}, True, ["a"], "north")
+
+
+def mutate(chance, value):
+    """The same JSON value with something in it changed, left out or of another kind."""
+    if isinstance(value, dict) and value and chance.random() < 0.8:
+        name = chance.choice(list(value))
+        rest = {key: each for key, each in value.items() if key != name}
+        return rest if chance.random() < 0.15 else rest | {name: mutate(chance, value[name])}
+    if isinstance(value, list) and value and chance.random() < 0.8:
+        at = chance.randrange(len(value))
+        return [*value[:at], mutate(chance, value[at]), *value[at + 1 :]]
+    return chance.choice(VALUES)
+
+
+def test_r14_no_mutated_message_raises_or_lets_an_absurd_limit_through():
+    chance, taken = random.Random(7), 0
+    whole = json.loads(encode(ENTRY))
+    for _ in range(3000):
+        changed = mutate(chance, whole)
+        park = ParkLimits(small_hub())
+        if park.fold(KEY, json.dumps(changed).encode(), ()) is None:
+            taken += 1
+            limits = park.due(NOW_US + 12 * SECOND_US)
+            assert all(0 <= kw <= 1e7 for each in limits for kw in (each.import_kw, each.export_kw) if kw is not None)
+    print(f"{taken} of 3000 mutated limits still meant something")
+    assert 0 < taken < 2000
