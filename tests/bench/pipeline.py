@@ -231,7 +231,7 @@ def rebuild(folder: Path, bootstrap: str) -> Iterator[Figure]:
     runs = []
     for _ in range(TURNS):
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=120, env=environment)
-        runs.append([float(word) for word in done.stdout.split()])
+        runs.append([float(word) for word in done.stdout.splitlines()[-1].split()])  # the worker's own log comes before
     print(f"{sent_bytes / 1e6:.0f} MB of telemetry before compression; {runs[0][2]:.0f} points heard", file=sys.stderr)
     yield Figure(
         "rebuild of 10,000 assets' state, processor time", median(run[0] for run in runs), "s", "lower", 2, 0.5
