@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.budgets import Exposure, Held, Interval, Lent, grant
+from streams.budgets import CLOCK_SKEW_US, Exposure, Held, Interval, Lent, grant
 from streams.messages import Budget, Epoch
 
 LEASE_US = 5_000_000
@@ -87,6 +87,8 @@ class World:
 
     chance: random.Random
     now_us: int = 1_000 * TICK_US
+    limit: Interval = LIMIT
+    share: dict[str, Interval] = field(default_factory=lambda: dict(FALLBACK))
     generation: int = 1
     number: int = 0
     held: dict[str, Held] = field(default_factory=lambda: {loop: Held(share) for loop, share in FALLBACK.items()})
@@ -103,7 +105,7 @@ class World:
         ends = {loop: sorted(self.chance.uniform(-50, 300) for _ in range(2)) for loop in FALLBACK}
         exposures = {loop: lent.exposure(now_us=self.now_us, lease_us=LEASE_US) for loop, lent in self.lent.items()}
         wanted = {loop: Interval(*end) for loop, end in ends.items()}
-        for loop, interval in grant(wanted, exposures=exposures, limit=LIMIT).items():
+        for loop, interval in grant(wanted, exposures=exposures, limit=self.limit).items():
             self.number += 1
             message = budget(
                 loop, number=self.number, issued_at_us=self.now_us, low=interval.min_kw, high=interval.max_kw,
@@ -134,17 +136,23 @@ class World:
                 self.acknowledgements.append((at_us, loop, held.budget.epoch, held.budget.number))
 
     def restart_loop(self, loop):
-        fresh = Held(FALLBACK[loop])
+        fresh = Held(self.share[loop])
         for message in self.log:
             fresh = fresh.remember(message) if message.grid_loop == loop else fresh
         self.held[loop] = fresh
 
     def restart_hub(self):
         self.generation += 1
-        self.lent = {loop: Lent(share) for loop, share in FALLBACK.items()}
+        self.lent = {loop: Lent(share) for loop, share in self.share.items()}
         for message in self.log:
             if self.now_us - message.issued_at_us <= 3 * LEASE_US:
                 self.lent[message.grid_loop] = self.lent[message.grid_loop].issue(message)
+
+    def take_limit(self, limit, share):
+        """Both ends hear of another limit of the park."""
+        self.limit, self.share = limit, share
+        self.held = {loop: held.with_fallback(share[loop]) for loop, held in self.held.items()}
+        self.lent = {loop: lent.with_fallback(share[loop]) for loop, lent in self.lent.items()}
 
     def obeyed(self):
         return [held.interval(now_us=self.now_us) for held in self.held.values()]
@@ -177,6 +185,25 @@ def test_what_all_loops_obey_fits_the_limit_whatever_is_lost_late_or_doubled(see
     for intervals in run(World(random.Random(seed)), ticks=120):
         assert sum(interval.max_kw for interval in intervals) <= LIMIT.max_kw + 1e-9
         assert sum(interval.min_kw for interval in intervals) >= LIMIT.min_kw - 1e-9
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0, 1))
+def test_under_a_cap_what_all_loops_obey_fits_it_after_two_leases_and_the_old_limit_when_it_is_gone(seed, part):
+    world = World(random.Random(seed))
+    cap = Interval(LIMIT.min_kw * part, LIMIT.max_kw * part)
+    capped = {loop: Interval(share.min_kw * part, share.max_kw * part) for loop, share in FALLBACK.items()}
+    states = run(world, ticks=180)
+    for step, intervals in enumerate(states):
+        if step == 200:
+            world.take_limit(cap, capped)
+            capped_us = world.now_us
+        if step == 600:
+            world.take_limit(LIMIT, FALLBACK)
+        settled = 200 <= step < 600 and world.now_us > capped_us + 2 * LEASE_US + CLOCK_SKEW_US
+        limit = cap if settled else LIMIT
+        assert sum(interval.max_kw for interval in intervals) <= limit.max_kw + 1e-9
+        assert sum(interval.min_kw for interval in intervals) >= limit.min_kw - 1e-9
 
 
 def test_without_loss_a_wish_that_fits_is_granted_within_three_ticks():
