@@ -1,0 +1,88 @@
+"""What the breach rules say of whole days, against a judge that knows nothing of them (R19).
+
+Of each seeded day some quarters are lived through, De Koumen's meters telling every 5 s: a few in `make check`, one of
+30 days in `make test`, ten of each in `make soak` (LUSBALANS_SOAK).
+"""
+
+import os
+from functools import cache
+
+import pytest
+
+from streams.guard_messages import ConditionKind, ConditionPhase
+from tests.connectors.watchdog.seeded_days import BEGAN_US, QUARTER_US, STEP_S, Day
+
+SCALE = float(os.environ.get("LUSBALANS_SOAK", "0.1"))
+CALM = 0.98
+LEAD_US = 35_000_000
+"""A device's reaction and half a minute."""
+LOADED = (1.0, 3.5)
+"""Times what was measured: limits of everything from a bakery to the park are passed."""
+STEP_US = STEP_S * 1_000_000
+
+
+@cache
+def loaded_day(seed):
+    return Day(seed, 2, LOADED).live()
+
+
+SEEDS = pytest.mark.parametrize("seed", [101, 102])
+
+
+@SEEDS
+def test_R19_each_breach_of_a_quarter_is_foreseen_in_time_or_when_it_first_shows(seed):  # noqa: N802
+    day = loaded_day(seed)
+    breached = [key for key, ratio in day.mean_ratio.items() if ratio > 1.0005]
+    seen_us = day.seen(ConditionKind.LIMIT_NEAR)
+    ends_us = {key: BEGAN_US + (key[2] + 1) * QUARTER_US for key in breached}
+    leads_s = sorted((ends_us[key] - seen_us[key]) / 1e6 for key in breached)
+    print(f"{len(breached)} breaches, said {leads_s[0]:.0f} to {leads_s[-1]:.0f} s before the quarter's end")
+    assert len(breached) > 10
+    for key in breached:
+        assert seen_us[key] <= max(ends_us[key] - LEAD_US, day.foreseen_us[key])
+
+
+@SEEDS
+def test_R19_a_used_up_quarter_is_said_in_the_reading_that_shows_it(seed):  # noqa: N802
+    """A register shows whole Wh, so a reading later at most."""
+    day = loaded_day(seed)
+    seen_us = day.seen(ConditionKind.LIMIT_BREACHED)
+    late = [(seen_us[key] - at_us) / STEP_US for key, at_us in day.used_up_us.items() if day.mean_ratio[key] > 1.0005]
+    assert len(late) > 10
+    assert 0 <= min(late) <= max(late) <= 1
+
+
+@SEEDS
+def test_R19_nothing_is_said_of_a_quarter_that_comes_to_98_percent(seed):  # noqa: N802
+    day = loaded_day(seed)
+    calm = {key for key, ratio in day.mean_ratio.items() if ratio <= CALM}
+    assert len(calm) > 100
+    assert not calm & (day.seen(ConditionKind.LIMIT_NEAR).keys() | day.seen(ConditionKind.LIMIT_BREACHED).keys())
+
+
+@SEEDS
+def test_R19_breaches_at_an_instant_are_those_that_the_tolerance_curve_knows(seed):  # noqa: N802
+    day = loaded_day(seed)
+    held = day.held()
+    first_us = [
+        (each, each.began_us + round(each.after_s * 1e6) // STEP_US * STEP_US + STEP_US) for each in day.crossings
+    ]
+    for crossing, at_us in first_us:
+        of = (crossing.node, crossing.direction)
+        assert any((node, side) == of and since_us <= at_us <= until_us for node, side, since_us, until_us in held)
+    for node, side, since_us, _ in held:
+        assert any((each.node, each.direction, at_us) == (node, side, since_us) for each, at_us in first_us)
+    print(f"{len(day.crossings)} crossings, {len(held)} breaches")
+
+
+@pytest.mark.soak
+def test_R19_in_30_days_in_which_no_node_is_above_98_percent_nothing_is_said():  # noqa: N802
+    calm, seed, said, quarters = 0, 0, [], max(1, round(10 * SCALE))
+    while calm < 30 and seed < 120:
+        day = Day(seed, quarters).live()
+        seed += 1
+        if max(*day.mean_ratio.values(), *day.most_ratio.values()) <= CALM:
+            calm += 1
+            said += [each for each in day.said if each.phase is ConditionPhase.SEEN]
+    print(f"{calm} days of {quarters} quarters without a node above 98 % among {seed}: {len(said)} conditions")
+    assert (calm, said) == (30, [])
