@@ -48,15 +48,19 @@ class Second:
 
 
 class ClosedLoop:
-    """A park under control from `park.began_us` on."""
+    """A park under control from `park.began_us` on.
 
-    def __init__(self, hub: Hub, park: Park, *, faults: Faults) -> None:
+    `in_failsafe` is how a park begins whose dispatch is new: its assets come back one by one, within minutes (R12).
+    Without, it is as if dispatch had been there before.
+    """
+
+    def __init__(self, hub: Hub, park: Park, *, faults: Faults, in_failsafe: bool = False) -> None:
         self.park, self.faults = park, faults
         self.state = park.start()
         self.now_us = park.began_us
         self.loops = {loop.id: GridLoop(hub, loop.id) for loop in hub.grid_loops}
         self.station = Station(hub)
-        self.devices = Devices.of(hub, park)
+        self.devices = Devices.of(hub, park, in_failsafe=in_failsafe)
         self.cycles: dict[str, Cycle] = {}
         self.clearing: Clearing | None = None
         self._tick_us = round(hub.timing.tick_s * 1e6)

@@ -30,14 +30,14 @@ class Devices:
     """Per grid loop."""
 
     @classmethod
-    def of(cls, hub: Hub, park: Park) -> Self:
-        """Devices that nobody told anything (R13)."""
+    def of(cls, hub: Hub, park: Park, *, in_failsafe: bool) -> Self:
+        """Devices that nobody told anything (R13); `in_failsafe` as after a long silence: they come back by R12."""
         return cls(
             leases=fresh_leases(len(park.assets)),
             reversion_kw=park.reversion_kw,
             index={asset.id: place for place, asset in enumerate(park.assets)},
             states={
-                grid_loop: rules.start(of_loop, lowest_mark(1), in_failsafe=False)
+                grid_loop: rules.start(of_loop, lowest_mark(1), in_failsafe=in_failsafe)
                 for grid_loop, of_loop in asset_rules(hub).items()
             },
         )

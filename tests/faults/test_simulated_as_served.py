@@ -62,7 +62,7 @@ def test_a_minute_of_services_lived_again_in_virtual_time_comes_to_the_same_figu
     nobody_yet = Fault(FaultKind.WORKER_GAP, "", ledger.began_us, first_tick * SECOND_US)
     simulated = live(
         hub,
-        ClosedLoop(hub, park, faults=Faults(faults=(nobody_yet,))),
+        ClosedLoop(hub, park, faults=Faults(faults=(nobody_yet,)), in_failsafe=True),
         until_us=ledger.until_us,
         trace=open_trace(None, []),
         watcher=Watcher(is_stopped=lambda: False, on_progress=lambda _at_us: None),

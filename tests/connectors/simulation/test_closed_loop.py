@@ -44,6 +44,17 @@ def test_a_late_device_obeys_five_seconds_after_the_others():
     assert moved["device-late:charger"] - moved[""] == 5
 
 
+def test_after_a_cold_start_devices_come_back_one_by_one_and_not_at_once():
+    plan = plan_of(SUNNY, minutes=2)
+    made_kw = {}
+    for in_failsafe in (False, True):
+        loop = ClosedLoop(plan.hub, park_of(plan), faults=plan.faults, in_failsafe=in_failsafe)
+        made_kw[in_failsafe] = [power_kw(loop, "roof") for _ in range(20) if loop.turn()]
+    assert made_kw[False][3] == -90.0
+    assert made_kw[True][:3] == [0.0, 0.0, 0.0]  # the hold and storage come first (R12)
+    assert made_kw[True][-1] == pytest.approx(-90.0, abs=1)
+
+
 def test_a_silent_gateway_sends_its_own_loop_home_and_no_other():
     loop, _ = lived(SUNNY, seconds=15, faults=["gateway-silent:south"])
     assert {name: cycle.state.mode for name, cycle in loop.cycles.items()} == {"north": "closed", "south": "fallback"}
