@@ -397,6 +397,15 @@ class WatchdogMetrics:
         self._lower_epoch = declare.counter(
             "lusbalans_watchdog_lower_epoch_frames_total", "Setpoint frames of a second controller (R8).", "grid_loop"
         )
+        self._limits_judged = declare.gauge(
+            "lusbalans_watchdog_limits_judged_timestamp_seconds", "When it last judged the limits, all readings read."
+        )
+        self._limit_conditions = declare.gauge(
+            "lusbalans_watchdog_limit_conditions", "Breaches of nodes' limits seen now (R19).", "grid_loop", "kind"
+        )
+        self._silent_nodes = declare.gauge(
+            "lusbalans_watchdog_silent_nodes", "Limited nodes of which a meter is not heard (R19).", "grid_loop"
+        )
         for grid_loop in grid_loops:
             self._reverts.labels(grid_loop)
             self._lower_epoch.labels(grid_loop)
@@ -410,6 +419,13 @@ class WatchdogMetrics:
         self._judged.labels(grid_loop).set(at_us / 1e6)
         for kind, is_seen in conditions.items():
             self._conditions.labels(grid_loop, kind).set(is_seen)
+
+    def limits_judged(self, grid_loop: str, *, at_us: int, conditions: Mapping[str, int], silent_nodes: int) -> None:
+        """State how many breaches are seen, by `ConditionKind`, and how many nodes are not heard."""
+        self._limits_judged.set(at_us / 1e6)
+        for kind, seen in conditions.items():
+            self._limit_conditions.labels(grid_loop, kind).set(seen)
+        self._silent_nodes.labels(grid_loop).set(silent_nodes)
 
     def count_revert(self, grid_loop: str) -> None:
         """Count a revert that the broker took."""

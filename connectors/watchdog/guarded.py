@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from connectors.watchdog.breaches import Allowed, Breaches, Figures, Watched
 from connectors.watchdog.flows import Flows
-from connectors.watchdog.meters import NEVER, Meters
+from connectors.watchdog.meters import NEVER, Floats, Meters
 from hub.model import STATION, Hub, Judged, Measured, NodeKind, NodeLimit
 from hub.quarters import QUARTER_US, quarter_start_us
 from hub.tree import Tree
@@ -78,6 +78,12 @@ class GuardedNodes:
         self._said = np.full(self.breaches.seen.shape, -1, np.int8)
         self.take_limits(())
 
+    @property
+    def loaded_kva(self) -> Floats:
+        """[n_nodes] Present apparent power; where nobody tells reactive power, by the hub's power factor."""
+        loaded_kva = np.hypot(self.flows.power_kw, self.flows.reactive_kvar)
+        return np.where(np.isnan(loaded_kva), np.abs(self.flows.power_kw) / self.cos_phi_ratio, loaded_kva)
+
     def take_limits(self, limits: Iterable[NodeLimit]) -> None:
         """Obey these from now on; those of other nodes are passed over."""
         place = {node: at for at, node in enumerate(self.flows.ids)}
@@ -105,6 +111,19 @@ class GuardedNodes:
         if self.flows.clock_us != NEVER and now_us - self.flows.clock_us > self.flows.stale_after_s * 1e6:
             self._go_on(now_us)
 
+    def seen(self) -> dict[str, int]:
+        """How many breaches are seen now, by kind."""
+        counts = dict.fromkeys((str(kind) for kind, _ in _MEANINGS.values()), 0)
+        for watched, (kind, _) in _MEANINGS.items():
+            counts[kind] += int(self.breaches.seen[watched].sum())
+        return counts
+
+    def silent_nodes(self) -> int:
+        """How many limited nodes are not heard, and so counted at a bound or, if they never were, not at all."""
+        of = self.allowed
+        limited = np.isfinite(np.minimum(np.minimum(of.instant_kw, of.apparent_kva), of.quarter_kw)).any(axis=0)
+        return int(np.sum(limited & (self.flows.silent | np.isnan(self.flows.power_kw))))
+
     def _go_on(self, until_us: int) -> None:
         flows = self.flows
         if flows.quarter_us == NEVER:
@@ -126,14 +145,12 @@ class GuardedNodes:
 
     def _figures(self, at_us: int, passed_us: int) -> Figures:
         flows = self.flows
-        loaded_kva = np.hypot(flows.power_kw, flows.reactive_kvar)
-        loaded_kva = np.where(np.isnan(loaded_kva), np.abs(flows.power_kw) / self.cos_phi_ratio, loaded_kva)
         return Figures(
             at_us=at_us,
             passed_us=passed_us,
             left_us=flows.quarter_us + QUARTER_US - at_us,
             flow_kw=flows.flow_kw,
-            apparent_kva=np.where(flows.flow_kw > 0, loaded_kva, 0.0),
+            apparent_kva=np.where(flows.flow_kw > 0, self.loaded_kva, 0.0),
             energy_kwh=flows.energy_kwh,
         )
 
@@ -173,7 +190,10 @@ class GuardedNodes:
         """What people need: how much, how much too much, and how long until it is too late."""
         flow_kw = float(self.flows.flow_kw[side, at])
         if watched is Watched.INSTANT:
-            limit_kw = float(min(self.allowed.instant_kw[side, at], self.allowed.apparent_kva[side, at]))
+            limit_kw, limit_kva = float(self.allowed.instant_kw[side, at]), float(self.allowed.apparent_kva[side, at])
+            loaded_kva = float(self.loaded_kva[at])
+            if loaded_kva - limit_kva > flow_kw - limit_kw:
+                return _rounded(power_kw=flow_kw, limit_kva=limit_kva, over_kva=loaded_kva - limit_kva)
             return _rounded(power_kw=flow_kw, limit_kw=limit_kw, over_kw=flow_kw - limit_kw)
         limit_kw = float(self.allowed.quarter_kw[side, at])
         used_kwh = float(self.flows.energy_kwh[side, at])

@@ -1,4 +1,4 @@
-"""Reads what the watchdog listens to, from the end of the log, and knows until when it has read all of it.
+"""Reads what the watchdog listens to, from the end of the log on, and knows until when it has read all of it.
 
 `poll` alone cannot tell a silent worker from a broker that is away: both give nothing. So the ends of the log are
 asked for, twice a second, and once all of them are reached, everything written before the question was read.
@@ -48,6 +48,8 @@ class LogReader:
     """Topic and partition."""
     wait: Callable[[float], object]
     """Waits before the broker is tried again, seconds; ends early when the role stops."""
+    whole: frozenset[str] = frozenset()
+    """Topics that are read from their beginning, each time the broker is found."""
     read_until_s: float | None = None
     """Monotonic instant before which everything was read; None before that was ever so."""
     _consumer: KafkaConsumer | None = None
@@ -92,7 +94,10 @@ class LogReader:
         try:
             spots = [TopicPartition(topic, number) for topic, number in self.partitions]
             consumer.assign(spots)
-            for spot, offset in consumer.end_offsets(spots, timeout_ms=_ANSWER_MS).items():
+            from_start = [spot for spot in spots if spot.topic in self.whole]
+            from_end = [spot for spot in spots if spot.topic not in self.whole]
+            offsets = consumer.beginning_offsets(from_start, timeout_ms=_ANSWER_MS) if from_start else {}
+            for spot, offset in (offsets | consumer.end_offsets(from_end, timeout_ms=_ANSWER_MS)).items():
                 consumer.seek(spot, offset)
         except KafkaError:
             consumer.close(autocommit=False, timeout_ms=1_000)

@@ -1,7 +1,7 @@
-"""The role `watchdog` (R17): listens whether every grid loop is decided on, and reverts the one that is not.
+"""The role `watchdog`: reverts the grid loop on which nobody decides (R17), and tells which limits are breached (R19).
 
-Code and client library of its own: it shares with the worker only what the messages mean. It decides nothing itself,
-`connectors.watchdog.rules` does. It is watched in turn: by the instant of its last round among its metrics, which
+Code and client library of its own: it shares with the worker only what messages, limits and quarters mean. It decides
+nothing itself, `connectors.watchdog.rules` does, and `connectors.watchdog.guarded`. It is watched in turn: by the instant of its last round among its metrics, which
 stands still when it does, and by its health page.
 """
 
@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from connectors.watchdog import rules
+from connectors.watchdog.limit_watch import LimitWatch, partitions_of
 from connectors.watchdog.log_reader import LogReader, Record
 from connectors.watchdog.rules import BREAK_S, GRACE_S, Finding, LoopWatch, Patience
 from connectors.watchdog.speaker import NotSaidError, Speaker
@@ -27,7 +28,7 @@ from streams.codec import decode_setpoint, decode_state, encode
 from streams.guard_messages import Condition, ConditionKind, ConditionPhase, Revert, RevertBy
 from streams.messages import LoopState, SetpointFrame
 from streams.signature import Keyring, read_keyring
-from streams.topics import CONDITION, LOOP_STATE, REVERT, SETPOINT, condition_key, key_of, partition_of
+from streams.topics import CONDITION, LIMIT, LOOP_STATE, REVERT, SETPOINT, condition_key, key_of, partition_of
 
 _log = structlog.get_logger()
 
@@ -127,7 +128,7 @@ class Watchdog:
 
 
 def run(settings: Settings, hub: Hub, stop: threading.Event) -> None:
-    """Watch the grid loops of `hub` until `stop` is set."""
+    """Watch the grid loops and the limits of `hub` until `stop` is set."""
     keyring, names = read_keyring(settings.signing_keys), [grid_loop.id for grid_loop in hub.grid_loops]
     numbers = sorted({partition_of(key_of(hub.id, name)) for name in names})
     reader = LogReader(
@@ -135,7 +136,14 @@ def run(settings: Settings, hub: Hub, stop: threading.Event) -> None:
         partitions=[(topic.name, number) for topic in (SETPOINT, LOOP_STATE) for number in numbers],
         wait=stop.wait,
     )
+    readings = LogReader(
+        bootstrap=settings.kafka_bootstrap,
+        partitions=partitions_of(hub),
+        wait=stop.wait,
+        whole=frozenset({LIMIT.name}),
+    )
     speaker = Speaker(bootstrap=settings.kafka_bootstrap, keyring=keyring)
+    metrics = WatchdogMetrics(hub.id, names)
     began_s = time.monotonic()
     watchdog = Watchdog(
         hub_id=hub.id,
@@ -143,30 +151,36 @@ def run(settings: Settings, hub: Hub, stop: threading.Event) -> None:
         patience=Patience(revert_s=settings.watchdog_revert_s),
         reader=reader,
         speaker=speaker,
-        metrics=WatchdogMetrics(hub.id, names),
+        metrics=metrics,
         keyring=keyring,
     )
-    health, registry = _health(watchdog, began_s), watchdog.metrics.registry
-    page = serve_http(settings.http_host, settings.http_port, registry, health) if settings.http_port else None
+    limits = LimitWatch.of(hub, reader=readings, speaker=speaker, metrics=metrics, keyring=keyring)
+    health = _health(watchdog, limits, began_s)
+    page = serve_http(settings.http_host, settings.http_port, metrics.registry, health) if settings.http_port else None
     _log.info("watchdog_started", hub=hub.id, grid_loops=names, revert_s=settings.watchdog_revert_s)
     try:
         while not stop.is_set():
             watchdog.turn()
+            limits.turn()
     finally:
         reader.close()
+        readings.close()
         speaker.close()
         if page is not None:
             page.close()
         _log.info("watchdog_stopped", hub=hub.id)
 
 
-def _health(watchdog: Watchdog, began_s: float) -> Callable[[], Health]:
-    """Stuck when its rounds stand still; not doing its job when the log is not read to its end."""
+def _health(watchdog: Watchdog, limits: LimitWatch, began_s: float) -> Callable[[], Health]:
+    """Stuck when its rounds stand still; not doing its job when one of its logs is not read to its end."""
 
     def health() -> Health:
         now_s = time.monotonic()
-        turned_s, judged_s = (None if at_s is None else now_s - at_s for at_s in (watchdog.turned_s, watchdog.judged_s))
+        instants_s = (watchdog.turned_s, watchdog.judged_s, limits.judged_s)
+        turned_s, judged_s, read_s = (None if at_s is None else now_s - at_s for at_s in instants_s)
         turn = fresh_after_grace("round", turned_s, max_age_s=_STUCK_S, uptime_s=now_s - began_s, grace_s=GRACE_S)
-        return Health(progress=(turn,), duty=(fresh("log read to its end", judged_s, max_age_s=BREAK_S),))
+        decisions = fresh("log read to its end", judged_s, max_age_s=BREAK_S)
+        readings = fresh("readings read to their end", read_s, max_age_s=BREAK_S)
+        return Health(progress=(turn,), duty=(decisions, readings))
 
     return health

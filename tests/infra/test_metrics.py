@@ -39,7 +39,19 @@ LABELS = {
     "by",
 }
 BASE_UNITS = ("_watts", "_seconds", "_bytes")
-COUNTED = {"info", "fallback", "owned", "stated", "incarnation", "generation", "messages", "up", "by", "conditions"}
+COUNTED = {
+    "info",
+    "fallback",
+    "owned",
+    "stated",
+    "incarnation",
+    "generation",
+    "messages",
+    "up",
+    "by",
+    "conditions",
+    "nodes",
+}
 ARM = NodeLabels("lus-1", "lus-1/a", "arm")
 
 

@@ -44,26 +44,27 @@ CHANNELS: Final = (
         messages.TelemetryFrame,
         f"{GRID_LOOP_KEY}; boundary and group meters {STATION_KEY}",
         ("simulator",),
-        ("worker", "recorder"),
+        ("worker", "recorder", "watchdog"),
     ),
     Channel(
         topics.LOOP_STATE,
         messages.LoopState,
         f"{GRID_LOOP_KEY}; the hub agent's own {STATION_KEY}",
         ("worker",),
-        ("recorder",),
+        ("recorder", "watchdog"),
     ),
     Channel(topics.LOOP_OFFER, messages.Offer, STATION_KEY, ("worker",), ("worker",)),
     Channel(topics.LOOP_BUDGET, messages.Budget, GRID_LOOP_KEY, ("worker",), ("worker",)),
     Channel(topics.CLAIM, messages.Claim, f"{GRID_LOOP_KEY} or {STATION_KEY}", ("worker",), ()),
-    Channel(topics.SETPOINT, messages.SetpointFrame, GRID_LOOP_KEY, ("worker",), ("dispatch", "recorder")),
+    Channel(topics.SETPOINT, messages.SetpointFrame, GRID_LOOP_KEY, ("worker",), ("dispatch", "recorder", "watchdog")),
     Channel(topics.SETPOINT_RESULT, messages.SetpointResult, GRID_LOOP_KEY, ("dispatch",), ("recorder",)),
     Channel(topics.REVERT, guard_messages.Revert, GRID_LOOP_KEY, ("watchdog", "operator"), ("dispatch",)),
     Channel(
-        topics.LIMIT, limit_messages.LimitEntry, "`<hub>/<node>#<limit id>`", ("operator",), ("worker", "operator")
-    ),
-    Channel(
-        topics.LIMIT, limit_messages.LimitEntry, "`<hub>/<node>#<limit id>`", ("operator",), ("worker", "operator")
+        topics.LIMIT,
+        limit_messages.LimitEntry,
+        "`<hub>/<node>#<limit id>`",
+        ("operator",),
+        ("worker", "operator", "watchdog"),
     ),
     Channel(topics.CONDITION, guard_messages.Condition, "`<hub>/<condition id>`", ("watchdog",), ()),
     *(

@@ -138,6 +138,7 @@ def test_R19_a_limit_in_kva_counts_reactive_power_too():  # noqa: N802
     assert Metered(cable).tell(80, seconds=30, reactive_kvar=[50.0, 0, 0, 0]).said == []
     park = Metered(cable).tell(80, seconds=30, reactive_kvar=[-75.0, 0, 0, 0])
     assert park.said == [(4, f"+instant {FACTORY} import")]
+    assert park.figures[f"instant {FACTORY} import"] == {"power_kw": 80, "limit_kva": 100, "over_kva": 9.659}
 
 
 @pytest.mark.parametrize(
