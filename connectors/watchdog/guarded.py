@@ -204,6 +204,7 @@ class GuardedNodes:
             limit_kw=limit_kw,
             projected_kw=projected_kw,
             over_kw=projected_kw - limit_kw,
+            reduce_kw=(projected_kw - limit_kw) * _QUARTER_H / left_h if left_h > 0 else math.inf,
             quarter_left_s=left_h * 3600,
             breach_in_s=max(left_kwh, 0.0) / flow_kw * 3600 if flow_kw > 0 else math.inf,
         )

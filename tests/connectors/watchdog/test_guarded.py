@@ -58,6 +58,7 @@ def test_R19_a_quarter_above_its_limit_from_the_start_is_foreseen_at_half_time_a
     assert figures["projected_kw"] == pytest.approx(110, abs=0.01)
     assert figures["quarter_left_s"] == 900 - 431
     assert figures["breach_in_s"] == pytest.approx(900 / 1.1 - 431, abs=0.1)
+    assert figures["reduce_kw"] == pytest.approx(110 - (90_000 - 431 * 110) / 469, abs=0.1)
 
 
 @pytest.mark.parametrize("from_s", [500, 800, 850, 880, 895])
