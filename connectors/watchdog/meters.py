@@ -26,6 +26,9 @@ NEVER: Final = -1
 _AHEAD_US: Final = 2_000_000
 """A device's clock may be ahead of ours by this much, as R2 lets a setpoint be; later readings are not believed."""
 
+_MOST_WH: Final = 2**53 - 1
+"""Whole numbers up to here survive as floats; 9 PWh is no business park."""
+
 _WH_PER_KWUS: Final = 1 / 3.6e6
 
 
@@ -71,13 +74,14 @@ class Meters:
                 continue
             if not self.at_us[at] < at_us <= now_us + _AHEAD_US or _cell(frame.quality, row) == Quality.BAD:
                 continue
-            registers_wh = [_cell(frame.energy_import_wh, row), _cell(frame.energy_export_wh, row)]
-            self._read_registers(
-                at, at_us, [math.nan if each is None else float(each) for each in registers_wh], self.absurd_kw[meter]
-            )
-            reactive_kvar = _cell(reactive, row)
+            registers_wh = [
+                _believed(_cell(column, row), least=0, most=_MOST_WH)
+                for column in (frame.energy_import_wh, frame.energy_export_wh)
+            ]
+            self._read_registers(at, at_us, registers_wh, self.absurd_kw[meter])
+            absurd_kvar = self.absurd_kw[meter]
             self.power_kw[at] = power_kw
-            self.reactive_kvar[at] = math.nan if reactive_kvar is None else reactive_kvar
+            self.reactive_kvar[at] = _believed(_cell(reactive, row), least=-absurd_kvar, most=absurd_kvar)
             self.at_us[at] = at_us
             newest_us = max(newest_us, at_us)
         return newest_us
@@ -123,6 +127,11 @@ def _register_at(boundary_us: int, before: tuple[int, float] | None, after: tupl
             boundary_us, RegisterReading(before[0], int(before[1])), RegisterReading(after[0], int(after[1]))
         )
     )  # fmt: skip
+
+
+def _believed(value: float | None, *, least: float, most: float) -> float:
+    """NaN for what is missing or cannot be; compared before it becomes a float, for it may be larger than any."""
+    return float(value) if value is not None and least <= value <= most else math.nan
 
 
 def _cell(column: Sequence[_Cell], row: int) -> _Cell | None:

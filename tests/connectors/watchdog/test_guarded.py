@@ -1,14 +1,17 @@
 """When a breach is said and when it is over, in virtual time: what the meters tell, and at which second what follows (R19)."""
 
 import math
+import random
 
 import numpy as np
 import pytest
 
 from connectors.watchdog.breaches import share
+from streams.codec import decode_telemetry, encode
 from streams.guard_messages import ConditionPhase
-from streams.messages import Quality
+from streams.messages import Quality, TelemetryFrame
 from tests.connectors.watchdog.metered_words import FACTORY, METERS, OFFICE, Metered, limit
+from tests.streams.mutations import mutate
 
 INSTANT_100 = limit("north/a", "instant", import_kw=100.0)
 QUARTER_100 = limit("north/a", "quarter", import_kw=100.0, export_kw=50.0)
@@ -194,3 +197,18 @@ def test_the_office_is_the_other_arm():
     park = Metered(limit("north/b", "instant", import_kw=100.0)).tell(0, 200)
     assert park.said == [(1, "+instant north/b import")]
     assert OFFICE in METERS
+
+
+def test_R14_spoiled_frames_stop_nothing_and_leave_nothing_behind():  # noqa: N802
+    chance, park = random.Random(19), Metered(INSTANT_100, QUARTER_100)
+    for number in range(3_000):
+        park.at_s += 1
+        park.count(50, 20)
+        good = encode(park.frame(50, 20, reactive_kvar=[1.0, 1.0, 1.0, 1.0], quality=["good"] * 4))
+        frame = decode_telemetry(mutate(good, number, chance))
+        if isinstance(frame, TelemetryFrame):
+            park.nodes.hear(frame, now_us=park.now_us)
+        park.tell(50, 20)
+    park.tell(50, 20, seconds=1000)
+    assert not park.nodes.breaches.seen.any()
+    assert np.isfinite(park.nodes.flows.energy_kwh).all()
