@@ -6,12 +6,14 @@ live path agree. Only unequal columns refuse a whole frame; one bad reading is m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import numpy as np
 from msgspec import UnsetType
 from numpy.typing import NDArray
 
+from streams.check_rows import sound_rows
 from streams.codec import Rejected
 from streams.messages import DeadLetterReason, Quality, TelemetryFrame
 
@@ -109,19 +111,31 @@ def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_a
 
     A row without a power may still carry registers; a row of quality `bad` counts as missing and is not an error.
     """
-    unequal = _unequal_column(frame)
+    unequal = _unequal_column(frame) if isinstance(frame, TelemetryFrame) else ""
     if unequal:
         return Rejected(DeadLetterReason.UNEQUAL_COLUMNS, unequal)
     n_rows = len(frame.ids)
     point = index.find(frame.ids)
     at_us, power_kw = _registers(frame.measured_at_us, n_rows), _floats(frame.power_kw, n_rows)
-    registers_wh = np.stack([_registers(column, n_rows) for column in (frame.energy_import_wh, frame.energy_export_wh)])
+    import_wh, export_wh = _registers(frame.energy_import_wh, n_rows), _registers(frame.energy_export_wh, n_rows)
+    min_kw, max_kw, soc_ratio = (_floats(column, n_rows) for column in (frame.min_kw, frame.max_kw, frame.soc_ratio))
     reactive_kvar = _floats(_given(frame.reactive_kvar), n_rows)
-    phase_a = np.stack([_floats(_given(column), n_rows) for column in (frame.phase_import_a, frame.phase_export_a)])
+    phase_a = _phases(_given(frame.phase_import_a), _given(frame.phase_export_a), n_rows)
+    latest_us = received_at_us + FUTURE_TOLERANCE_US
+    whole = np.empty((3, n_rows), np.int64)
+    if Quality.BAD not in frame.quality and sound_rows(
+        point, at_us, power_kw, import_wh, export_wh, reactive_kvar, phase_a, points.max_abs_kw,
+        float(latest_us), float(MAX_REGISTER_WH), whole,
+    ):  # fmt: skip
+        return Columns(
+            np.arange(n_rows), point, whole[0], power_kw, whole[1], whole[2], min_kw, max_kw, soc_ratio, reactive_kvar,
+            phase_a, (),
+        )  # fmt: skip
+    registers_wh = np.stack([import_wh, export_wh])
     absurd_wh = (registers_wh < 0) | (registers_wh > MAX_REGISTER_WH)
     tests = (
         (DeadLetterReason.UNKNOWN_POINT, point < 0),
-        (DeadLetterReason.FROM_THE_FUTURE, at_us > received_at_us + FUTURE_TOLERANCE_US),
+        (DeadLetterReason.FROM_THE_FUTURE, at_us > latest_us),
         (
             DeadLetterReason.ABSURD_VALUE,
             (np.fmax(np.abs(power_kw), np.abs(reactive_kvar)) > points.max_abs_kw[point])
@@ -134,18 +148,18 @@ def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_a
     bad, failed = _failures(frame, tests)
     if Quality.BAD in frame.quality:
         failed |= np.array([quality == Quality.BAD for quality in frame.quality], np.bool_)
-    good = np.flatnonzero(~failed) if failed.any() else slice(None)
+    good = np.flatnonzero(~failed)
     whole_wh = np.where(np.isnan(registers_wh), -1, registers_wh)[:, good].astype(np.int64, order="C")
     return Columns(
-        row=np.arange(n_rows)[good],
+        row=good,
         point=point[good],
         at_us=at_us[good].astype(np.int64),
         power_kw=power_kw[good],
         import_wh=whole_wh[0],
         export_wh=whole_wh[1],
-        min_kw=_floats(frame.min_kw, n_rows)[good],
-        max_kw=_floats(frame.max_kw, n_rows)[good],
-        soc_ratio=_floats(frame.soc_ratio, n_rows)[good],
+        min_kw=min_kw[good],
+        max_kw=max_kw[good],
+        soc_ratio=soc_ratio[good],
         reactive_kvar=reactive_kvar[good],
         phase_a=phase_a[:, good],
         bad=bad,
@@ -205,13 +219,34 @@ def _floats(column: Sequence[float | None] | NDArray[np.float64], n_rows: int) -
     if isinstance(column, np.ndarray):
         return column
     if not column:
-        return np.full(n_rows, np.nan)
+        return _missing(n_rows)
     try:
         values = np.fromiter(column, np.float64, n_rows)
     except TypeError:  # some are missing
         values = np.array([np.nan if value is None else value for value in column], np.float64)
     values[~np.isfinite(values)] = np.nan
     return values
+
+
+def _phases(
+    drawn: Sequence[float | None] | NDArray[np.float64],
+    fed_in: Sequence[float | None] | NDArray[np.float64],
+    n_rows: int,
+) -> NDArray[np.float64]:
+    if not len(drawn) and not len(fed_in):
+        return _missing_phases(n_rows)
+    return np.stack([_floats(drawn, n_rows), _floats(fed_in, n_rows)])
+
+
+@lru_cache(maxsize=256)
+def _missing(n_rows: int) -> NDArray[np.float64]:
+    """A column that a gateway does not have; never written to."""
+    return np.full(n_rows, np.nan)
+
+
+@lru_cache(maxsize=256)
+def _missing_phases(n_rows: int) -> NDArray[np.float64]:
+    return np.full((2, n_rows), np.nan)
 
 
 def _registers(column: Sequence[int | None] | NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:

@@ -36,10 +36,10 @@ from tests.faults.park import now_us
 
 TURNS = 5
 READINGS = "bench.readings"
-SINGLES = 100_000
-"""Readings of one burst to the bare loop: about a second of processor time."""
+SINGLES = 200_000
+"""Readings of one burst to the bare loop: about half a second of processor time."""
 
-FRAMES = {100: 3_000, 1_000: 1_000}
+FRAMES = {100: 10_000, 1_000: 3_000}
 """Frames of one burst to the worker, by readings per frame."""
 
 ASSETS_FOR = {100: 89, 1_000: 907}
@@ -152,9 +152,15 @@ async def send_frames(hub_dir: Path, bootstrap: str) -> int:
     template, size = encode(frame), len(frame.ids)
     mark = str(MARK).encode()
     async with producer(bootstrap) as sends:
+        batches = [sends.create_batch()]
         for _ in range(FRAMES[size]):
             value = template.replace(mark, str(now_us()).encode())
-            await sends.send(TELEMETRY.name, value, key=key, partition=partition_of(key))
+            if batches[-1].append(key=key, value=value, timestamp=None) is None:
+                batches[-1].close()
+                batches.append(sends.create_batch())
+                batches[-1].append(key=key, value=value, timestamp=None)
+        for batch in batches:  # packed before: the worker is to be the slower one
+            await sends.send_batch(batch, TELEMETRY.name, partition=partition_of(key))
     return FRAMES[size] * size
 
 
