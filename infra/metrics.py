@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 Direction = Literal["import", "export"]
@@ -265,31 +265,6 @@ class WorkerMetrics:
         self._folds.pop(grid_loop, None)
         for gauge in (self._power, self._limit, self._headroom, self._quarter, self._projected):
             gauge.forget(grid_loop)
-
-
-def by_hub(registries: Mapping[str, CollectorRegistry]) -> CollectorRegistry:
-    """One page for a process that serves several hubs: each series with its `hub`, those of the process once."""
-    together = CollectorRegistry()
-    together.register(_ByHub(registries))
-    return together
-
-
-class _ByHub(Collector):
-    def __init__(self, registries: Mapping[str, CollectorRegistry]) -> None:
-        self._registries = registries
-
-    def collect(self) -> Iterator[Metric]:
-        found: dict[str, Metric] = {}
-        for hub, registry in self._registries.items():
-            for one in registry.collect():
-                of_process = one.name.startswith("process_")
-                if of_process and one.name in found:
-                    continue
-                metric = found.setdefault(one.name, Metric(one.name, one.documentation, one.type))
-                for sample in one.samples:
-                    labels = sample.labels if of_process else sample.labels | {"hub": hub}
-                    metric.samples.append(sample._replace(labels=labels))
-        yield from found.values()
 
 
 class DispatchMetrics:
