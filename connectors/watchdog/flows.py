@@ -47,8 +47,11 @@ class Flows:
     """Used in the quarter until the clock."""
     _summed_kwh: Floats = field(init=False)
     """Likewise, by powers alone."""
+    _carried: Floats = field(init=False)
+    """`carries` as numbers, for sums."""
 
     def __post_init__(self) -> None:
+        self._carried = self.carries.astype(np.float64)
         self.power_kw, self.reactive_kvar = (np.full(len(self.ids), np.nan) for _ in range(2))
         self.silent = np.ones(len(self.ids), np.bool_)
         self.flow_kw, self.energy_kwh, self._summed_kwh = (np.full((2, len(self.ids)), np.nan) for _ in range(3))
@@ -60,8 +63,8 @@ class Flows:
 
     def count(self, meters: Meters, *, until_us: int, limit_kw: Floats) -> None:
         """Count on until an instant of the same quarter; `limit_kw` [2, n_nodes] bounds what silence may hide."""
-        carried = self.carries.astype(np.float64)
-        self.power_kw, self.reactive_kvar = _sum(carried, meters.power_kw), _sum(carried, meters.reactive_kvar)
+        self.power_kw = _sum(self._carried, meters.power_kw)
+        self.reactive_kvar = _sum(self._carried, meters.reactive_kvar)
         oldest_us = np.where(self.carries, meters.at_us, until_us).min(axis=1)
         silent_s = np.maximum((until_us - oldest_us) / 1e6 - self.stale_after_s, 0.0)
         self.silent = silent_s > 0
@@ -71,9 +74,8 @@ class Flows:
         drift_kw = np.where(self.silent, np.minimum(reach_kw * DRIFT_RATIO_PER_S * silent_s, room_kw), 0.0)
         was_kw, self.flow_kw = self.flow_kw, np.maximum(net_kw + drift_kw, 0.0)
         self._sum_up(was_kw, until_us)
-        self.energy_kwh = self._by_registers(
-            meters, carried, grown_kw=self.flow_kw - np.maximum(net_kw, 0.0), oldest_us=oldest_us
-        )
+        grown_kw = self.flow_kw - np.maximum(net_kw, 0.0)
+        self.energy_kwh = self._by_registers(meters, grown_kw=grown_kw, oldest_us=oldest_us)
 
     def _sum_up(self, was_kw: Floats, until_us: int) -> None:
         """A reading tells the power since the one before; after a gap, or a start, what was is not known."""
@@ -85,14 +87,12 @@ class Flows:
         self._summed_kwh = np.where(np.isnan(summed_kwh), all_of_it_kwh, summed_kwh)
         self.clock_us = until_us
 
-    def _by_registers(
-        self, meters: Meters, carried: Floats, *, grown_kw: Floats, oldest_us: NDArray[np.int64]
-    ) -> Floats:
+    def _by_registers(self, meters: Meters, *, grown_kw: Floats, oldest_us: NDArray[np.int64]) -> Floats:
         """Exact for one meter; of several, the sum of powers between what their registers allow."""
         rest_h = np.maximum(self.clock_us - meters.at_us, 0) * _H_PER_US
         power_kw = np.maximum(np.stack([meters.power_kw, 0.0 - meters.power_kw]), 0.0)
         meter_kwh = meters.energy_wh(self.quarter_us) * _KWH_PER_WH + power_kw * rest_h
-        gross_kwh = np.stack([_sum(carried, each) for each in meter_kwh])
+        gross_kwh = np.stack([_sum(self._carried, each) for each in meter_kwh])
         gross_kwh += grown_kw * (self.clock_us - oldest_us) * _H_PER_US
         net_kwh = gross_kwh - gross_kwh[::-1]
         between_kwh = np.minimum(np.maximum(self._summed_kwh, net_kwh), gross_kwh)

@@ -7,10 +7,14 @@ Of each seeded day some quarters are lived through, De Koumen's meters telling e
 import os
 from functools import cache
 
+import numpy as np
 import pytest
 
+from connectors.watchdog.guarded import guard
+from hub.tree import build_tree
 from streams.guard_messages import ConditionKind, ConditionPhase
 from tests.connectors.watchdog.seeded_days import BEGAN_US, QUARTER_US, STEP_S, Day
+from tests.streams.virtual_park import Park, de_koumen
 
 SCALE = float(os.environ.get("LUSBALANS_SOAK", "0.1"))
 CALM = 0.98
@@ -86,3 +90,22 @@ def test_R19_in_30_days_in_which_no_node_is_above_98_percent_nothing_is_said(): 
             said += [each for each in day.said if each.phase is ConditionPhase.SEEN]
     print(f"{calm} days of {quarters} quarters without a node above 98 % among {seed}: {len(said)} conditions")
     assert (calm, said) == (30, [])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("scenario", ["winter-evening", "sunny-noon"])
+def test_R19_of_a_balanced_park_at_its_limits_nothing_is_said(scenario):  # noqa: N802
+    """From the start of a quarter, at reversion values, to its last seconds."""
+    park, tree, said = Park(scenario, into_quarter_s=0), build_tree(de_koumen()), []
+    nodes = {key: guard(de_koumen(), tree, key) for key in tree.meters}
+    for guarded in nodes.values():
+        guarded.take_limits(de_koumen().limits)
+    for _ in range(890):
+        told = len(park.log)
+        for key, frame in park.turn().log[told:]:
+            nodes[key].hear(frame, now_us=park.now_us)
+            said += nodes[key].findings
+            nodes[key].findings.clear()
+    used = [np.nanmax(each.flows.energy_kwh[0] * 4 / each.allowed.quarter_kw[0]) for each in nodes.values()]
+    print(f"{scenario}: the fullest node used {max(used):.1%} of its quarter")
+    assert [each for each in said if each.phase is ConditionPhase.SEEN] == []
