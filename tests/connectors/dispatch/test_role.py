@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 
 from connectors.dispatch import role
+from connectors.dispatch.reversion import RETURN_HOLD_S
+from connectors.operator_commands import revert_grid_loop
 from connectors.simulator.device_server import DevicePanel, DeviceServer
 from connectors.topic_admin import ensure_topics
+from connectors.watchdog.speaker import Speaker
 from infra.services import embedded_kafka
 from infra.settings import Settings, as_environment
+from streams.limit_changes import Person
 from streams.messages import Outcome, Refusal
 from tests.connectors.dispatch.worker_double import Wire, Worker, eventually, running
 
@@ -81,6 +85,25 @@ def test_a_setpoint_reaches_the_device_and_the_answer_says_how_fast(bootstrap, h
             refused = worker.answered(lambda answer: answer.sequence == 101)
             assert (refused.outcome, refused.refusal) == (Outcome.REFUSED, Refusal.NO_DURATION)
         assert obeyed(panel) == [21, -30]
+
+
+def test_R17_R18_an_operators_revert_is_obeyed_and_devices_return_in_turn(bootstrap, hub, panel, devices, tmp_path):  # noqa: N802
+    speaker = Speaker(bootstrap=bootstrap)
+    with (
+        Worker(bootstrap, hub.id, "lus-3") as worker,
+        running(role.run, settings_for(bootstrap, tmp_path, devices.port), quick(hub)),
+    ):
+        last = write_until(worker, 1, lambda: obeyed(panel) == [20, 10], bat_3=20, bat_4=10)
+        revert_grid_loop(speaker, hub.id, "lus-3", person=Person("els"), why="smoke")
+        answer = worker.answered(lambda answer: answer.outcome == Outcome.REVERTED)
+        assert answer.detail == "operator els: smoke"
+        assert {"bat-3", "bat-4"} <= set(answer.ids)
+        assert eventually(lambda: obeyed(panel) == [0, 0])
+        began_s = time.monotonic()
+        write_until(worker, last + 1, lambda: obeyed(panel) == [15, 5], bat_3=15, bat_4=5)
+        print(f"back {time.monotonic() - began_s:.1f} s after the first new setpoint, hold time included")
+        assert time.monotonic() - began_s >= RETURN_HOLD_S
+    speaker.close()
 
 
 PROGRAM = """
