@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.services, pytest.mark.soak]
 WORKER, RECORDER, DISPATCH, BROKER, DATABASE = 200, 100, 100, 20, 20
 """Kills of the full soak; where it is asked for a tenth or less, half of that: `make test` has not the time for more."""
 
+WORKERS = ("worker", "second worker")
+
 MOST_WAIT_S = 2.0
 """A worker or a broker lives at most so long after all loops were balanced."""
 
@@ -47,8 +49,9 @@ class Kills:
     databases: int = 0
 
     def kill_worker(self) -> None:
+        """One of the two; the other takes its loops when the session has ended, the new one some of them later."""
         before = self.stand.setpoints.generation()
-        self.stand.supervisor.kill("worker")
+        self.stand.supervisor.kill(self.chance.choice(WORKERS))
         self.worker_gaps_s.append(self._gap_after(before))
         print(f"worker killed, generation {before}: {self.worker_gaps_s[-1]:.2f} s without setpoints")
 
@@ -107,10 +110,7 @@ def freeze_a_worker(stand) -> list:
 
     Waking up it knows nothing fresh and would send all home: no device is.
     """
-    stand.supervisor.start("worker", "other")
-    generation = stand.setpoints.generation()
-    stand.setpoints.wait(lambda frame: frame.epoch.generation > generation, stand.loops, within_s=90)
-    frozen = stand.supervisor.processes["worker"]
+    frozen = stand.supervisor.processes[WORKERS[0]]
     os.kill(frozen.pid, signal.SIGSTOP)
     time.sleep(FROZEN_S)
     stand.until_balanced(time.time())
@@ -130,15 +130,15 @@ def setpoints_stored(dsn) -> int:
 
 def test_R1_R8_killed_at_random_nothing_is_lost_or_twice_and_nothing_old_applied(stand, scale, seed):  # noqa: N802
     began_s = time.time()
-    for role in ("worker", "dispatch", "recorder"):
-        stand.supervisor.start(role)
+    for name in (*WORKERS, "dispatch", "recorder"):
+        stand.supervisor.start("worker" if name in WORKERS else name, name)
     stand.until_balanced(time.time())
     kills = Kills(stand, random.Random(seed))
     kills.all(scale if scale > TENTH else scale / 2, seed=seed)
     old = freeze_a_worker(stand)
     stand.gateway.stop()
     wait_until_stored(stand.dsn, stand.gateway)
-    codes = {name: stand.supervisor.terminate(name) for name in ("worker", "other", "dispatch", "recorder")}
+    codes = {name: stand.supervisor.terminate(name) for name in (*WORKERS, "dispatch", "recorder")}
     frames = stand.setpoints.frames
     applied = assert_nothing_old_was_applied(stand.devices.told, frames)
     report(stand, kills, applied=applied, old=old, passed_s=time.time() - began_s)
