@@ -1,8 +1,10 @@
 """From checked rows to the model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from hub.draft import Draft
+from hub.margins import park_margin
 from hub.model import (
     Asset,
     Connection,
@@ -14,9 +16,11 @@ from hub.model import (
     NodeLimit,
     ProfileFiles,
     Section,
+    Step,
     Timing,
 )
 from hub.toml_rows import ParkRows
+from hub.tree import build_tree
 
 
 def build_hub(draft: Draft) -> Hub:
@@ -24,10 +28,12 @@ def build_hub(draft: Draft) -> Hub:
     park = draft.park
     grid_loops = tuple(_build_grid_loops(park))
     connections = tuple(Connection(**row.values) for row in draft.connections)
-    return Hub(
+    stated = park.margin.values
+    left_out = [way for way in ("import_kw", "export_kw") if stated[way] is None]
+    hub = Hub(
         **park.hub.values,
         timing=Timing(**park.timing.values),
-        margin=Margin(**park.margin.values),
+        margin=Margin(**{**stated, **dict.fromkeys(left_out, 0.0)}),
         grid_loops=grid_loops,
         connections=connections,
         assets=tuple(Asset(**row.values) for row in draft.assets),
@@ -37,7 +43,15 @@ def build_hub(draft: Draft) -> Hub:
             *(limit for connection in connections for limit in _connection_limits(connection)),
         ),
         profiles=_build_profiles(park),
+        steps=tuple(Step(**row.values) for row in park.steps),
     )
+    return _with_margin(hub, left_out) if left_out else hub
+
+
+def _with_margin(hub: Hub, ways: Iterable[str]) -> Hub:
+    """Fill in what the folder leaves to be computed (R22)."""
+    needed = park_margin(hub, build_tree(hub))
+    return replace(hub, margin=replace(hub.margin, **{way: getattr(needed, way) for way in ways}))
 
 
 def _build_grid_loops(park: ParkRows) -> Iterator[GridLoop]:

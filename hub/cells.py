@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -77,6 +78,16 @@ def yes_no(cell: Cell) -> bool | Refused:
         return cell
     value = _YES_NO.get(cell.strip().lower()) if isinstance(cell, str) else None
     return Refused(f"{cell!r} is neither yes nor no", "write yes or no") if value is None else value
+
+
+def day(cell: Cell) -> date | Refused:
+    """Read a day, written 2027-12-31."""
+    if type(cell) is date:  # not a datetime, which is a date too
+        return cell
+    try:
+        return date.fromisoformat(cell.strip() if isinstance(cell, str) else "")
+    except ValueError:
+        return Refused(f"{cell!r} is not a day", "write it as year-month-day, such as 2027-12-31")
 
 
 def timezone(cell: Cell) -> str | Refused:

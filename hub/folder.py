@@ -18,6 +18,7 @@ from hub.row_checks import (
     CONNECTION_RULES,
     GRID_LOOP_RULES,
     LIMIT_RULES,
+    MARGIN_RULES,
     TIMING_RULES,
     check_rows,
 )
@@ -49,6 +50,7 @@ def read_hub(folder: Path) -> Hub:
 def _check_each_row(park: ParkRows | None, connections: tuple[Row, ...], assets: tuple[Row, ...]) -> Iterator[HubError]:
     if park is not None:
         yield from check_rows([park.timing], TIMING_RULES)
+        yield from check_rows([park.margin], MARGIN_RULES)
         yield from check_rows(park.grid_loops, GRID_LOOP_RULES)
         yield from check_rows(park.limits, LIMIT_RULES)
     yield from check_rows(connections, CONNECTION_RULES)

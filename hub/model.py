@@ -6,6 +6,7 @@ Sign: load convention, positive is import, consumption or charging. A limit's `e
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +18,16 @@ GROUP: Final = "group"
 
 STATION: Final = "@station"
 """Stands in for a grid loop where the meters of `park` and `group` are meant: their gateway is the station's."""
+
+LATENESS_S: Final = 0.5
+"""From a reading's instant to the worker that knows it, s, where the folder says nothing: gateway and log."""
+
+ACTUATOR_S: Final = 2.0
+"""From a setpoint to the power that follows it, s, where the folder says nothing: R22 counts on the slowest device."""
+
+CLOUD_RAMP_RATIO_PER_S: Final = 0.02
+"""How fast a cloud edge changes what roofs produce, per s and kWp: at 10 m/s it takes 80 % of a site 400 m deep in 40 s.
+A site twice as deep ramps half as fast; too small a figure here is a margin that a cloud uses up."""
 
 
 class AssetKind(StrEnum):
@@ -182,6 +193,10 @@ class Timing:
     """Lease dispatch to device (R1)."""
     budget_lease_s: float
     """Lease hub agent to grid loop."""
+    lateness_s: float = LATENESS_S
+    """From a reading's instant to the worker that knows it."""
+    actuator_s: float = ACTUATOR_S
+    """From a setpoint to the power that follows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +205,24 @@ class Margin:
 
     import_kw: float
     export_kw: float
+    source: str
+    cloud_ramp_ratio_per_s: float = CLOUD_RAMP_RATIO_PER_S
+    """Part of their rated power by which roofs change per second under a cloud edge."""
+    accepted_by: str = ""
+    """Who answers for keeping less free than is needed; empty where nobody does."""
+    until: date | None = None
+    """Last day on which that holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The largest step of net power below a node that nobody controls; `None` where the contracts tell it (R22)."""
+
+    node: str
+    import_kw: float | None
+    """What starts at once."""
+    export_kw: float | None
+    """What trips at once, a magnitude."""
     source: str
 
 
@@ -222,5 +255,6 @@ class Hub:
     instant; contract: contract, quarter) included: every limit of every node is here."""
     profiles: ProfileFiles | None = None
     """None for a park that is never simulated."""
+    steps: tuple[Step, ...] = ()
     cos_phi_ratio: float = 1.0
     """Active over apparent power where reactive power is not measured."""

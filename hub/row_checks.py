@@ -190,6 +190,15 @@ TIMING_RULES: Final = (
     *(_outlasts_a_tick(lease) for lease in ("setpoint_valid_s", "device_lease_s", "budget_lease_s")),
 )
 
+MARGIN_RULES: Final = (
+    RowRule(
+        ("accepted_by", "until"),
+        lambda c: (c["accepted_by"] == "") != (c["until"] is None),
+        "a margin is accepted by somebody until a day: one of the two is missing",
+        "write both accepted_by and until, or neither",
+    ),
+)
+
 GRID_LOOP_RULES: Final = (
     RowRule(
         ("fallback_min_kw", "fallback_max_kw"),

@@ -7,8 +7,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from hub.cells import Kind, ean, identifier, number, one_of, text, timezone, whole, yes_no
-from hub.model import AssetKind, Judged, LimitLayer
+from hub.cells import Kind, day, ean, identifier, number, one_of, text, timezone, whole, yes_no
+from hub.model import ACTUATOR_S, CLOUD_RAMP_RATIO_PER_S, LATENESS_S, AssetKind, Judged, LimitLayer
 
 
 class Required:
@@ -84,9 +84,25 @@ TIMING: Final = (
     Column("setpoint_valid_s", _seconds),
     Column("device_lease_s", _seconds),
     Column("budget_lease_s", _seconds),
+    Column("lateness_s", _seconds, empty=LATENESS_S),
+    Column("actuator_s", _seconds, empty=ACTUATOR_S),
 )
 
-MARGIN: Final = (Column("import_kw", _magnitude), Column("export_kw", _magnitude), Column("source", text))
+MARGIN: Final = (
+    Column("import_kw", _magnitude, empty=None),
+    Column("export_kw", _magnitude, empty=None),
+    Column("source", text),
+    Column("cloud_ramp_ratio_per_s", number(at_least=0, at_most=1), empty=CLOUD_RAMP_RATIO_PER_S),
+    Column("accepted_by", text, empty=""),
+    Column("until", day, empty=None),
+)
+
+STEPS: Final = (
+    Column("node", text),
+    Column("import_kw", _magnitude, empty=None),
+    Column("export_kw", _magnitude, empty=None),
+    Column("source", text),
+)
 
 GRID_LOOPS: Final = (
     Column("id", identifier),

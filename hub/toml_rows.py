@@ -10,11 +10,11 @@ from typing import Final
 from hub.cells import Cell
 from hub.errors import HubError
 from hub.rows import Row, read_row, unknown_name
-from hub.schema import GRID_LOOPS, HUB, LIMITS, MARGIN, PROFILES, SECTIONS, TIMING, Column
+from hub.schema import GRID_LOOPS, HUB, LIMITS, MARGIN, PROFILES, SECTIONS, STEPS, TIMING, Column
 from hub.toml_lines import find_lines
 
 FILE: Final = "hub.toml"
-_TOP: Final = ("hub", "timing", "margin", "grid_loops", "limits", "profiles")
+_TOP: Final = ("hub", "timing", "margin", "grid_loops", "steps", "limits", "profiles")
 _DECODE_ERROR: Final = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 
 
@@ -28,6 +28,7 @@ class ParkRows:
     grid_loops: tuple[Row, ...]
     sections: tuple[tuple[Row, ...], ...]
     """Of each grid loop, in ring order."""
+    steps: tuple[Row, ...]
     limits: tuple[Row, ...]
     profiles: Row | None
     sectors: Row | None
@@ -88,6 +89,7 @@ class _Reader:
             margin=self._row(self._table(tables, "margin"), MARGIN, "margin"),
             grid_loops=self._rows(loops, GRID_LOOPS, "grid_loops", also=("sections",)),
             sections=tuple(sections),
+            steps=self._rows(self._tables(tables, "steps"), STEPS, "steps") if "steps" in tables else (),
             limits=self._rows(self._tables(tables, "limits"), LIMITS, "limits"),
             profiles=profiles,
             sectors=sectors,

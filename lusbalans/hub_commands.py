@@ -17,6 +17,7 @@ from hub.folder import read_hub
 from hub.model import Hub, Judged, NodeLimit
 from hub.summary import Summary, summarise
 from hub.tree import Node, Tree, build_tree
+from lusbalans.margin_report import local_day, margin_lines, margins_as_json, report_margins
 
 EXIT_BAD_INPUT: Final = 2
 EXIT_NOT_FOUND: Final = 3
@@ -37,15 +38,16 @@ def check(folder: Path, as_json: bool) -> None:  # noqa: FBT001  (click passes f
     """Tell everything that is wrong with a hub folder, with file, row, column and remedy; else what it adds up to."""
     _want_folder(folder)
     try:
-        summary = summarise(read_hub(folder))
+        park = read_hub(folder)
     except HubErrors as error:
         if as_json:
             _print_json({"ok": False, "errors": [asdict(one) for one in error.errors]})
         _fail(str(error), EXIT_BAD_INPUT)
+    summary, margins = summarise(park), report_margins(park, folder, today=local_day(park))
     if as_json:
-        _print_json({"ok": True, **asdict(summary)})
+        _print_json({"ok": True, **asdict(summary), "margins": margins_as_json(margins)})
     else:
-        click.echo("\n".join(_summary_lines(folder, summary)))
+        click.echo("\n".join([*_summary_lines(folder, summary), *margin_lines(margins)]))
 
 
 @hub.command()

@@ -113,6 +113,9 @@ LINES = [
     ("budget_lease_s = 10", "budget_lease_s = nan", "timing.budget_lease_s", "not a finite number", "a number"),
     ("[margin]", "[margins]", "margins", "there is no 'margins'", "did you mean 'margin'"),
     ("import_kw = 10", "import_kw = -10", "margin.import_kw", "too small", "0 or more"),
+    ("actuator_s = 2", "actuator_s = 0", "timing.actuator_s", "too small", "more than 0"),
+    ("per_s = 0.02", "per_s = 2", "margin.cloud_ramp_ratio_per_s", "too large", "1 at most"),
+    ("[[steps]]", "[steps]", "steps", "not a list of tables", "[[steps]]"),
     ("open_after = 1", "open_after = 3", "grid_loops.open_after", "more than the 2 sections", "0 to 2"),
     ("open_after = 1", "open_after = 1.5", "grid_loops.open_after", "not a whole number", "whole"),
     ("fallback_max_kw = 280", "fallback_max_kw = 301", "grid_loops.fallback_max_kw", "sum up to 301 kW", "closer to 0"),
@@ -138,6 +141,23 @@ def test_a_spoilt_line_is_refused_where_it_stands(folder, case):
     old, new, column, problem, remedy = case
     line = spoil(folder, TOML, old, new)
     assert_told(folder, (TOML, line, column), problem, remedy)
+
+
+ADDED = [
+    # line, what is added below it, dotted column, lines further down, part of the problem, part of the remedy
+    ("per_s = 0.02", 'until = "31-12-2027"', "margin.until", 1, "not a day", "2027-12-31"),
+    ("per_s = 0.02", "until = 2027-12-31", "margin.accepted_by", -4, "one of the two", "both"),
+    ("per_s = 0.02", 'accepted_by = "me"', "margin.accepted_by", 1, "one of the two", "both"),
+    ("[[steps]]", 'node = "parc"\nsource = "x"\n[[steps]]', "steps.node", 1, "there is no 'parc'", "'park'"),
+    ("[[steps]]", 'node = "park"\nsource = "x"\n[[steps]]', "steps.node", 4, "stated already", "remove one"),
+]
+
+
+@pytest.mark.parametrize("case", ADDED, ids=[f"{c[2]}-{c[1]}" for c in ADDED])
+def test_an_added_line_is_refused_where_it_stands(folder, case):
+    old, added, column, further, problem, remedy = case
+    line = spoil(folder, TOML, old, f"{old}  #\n{added}")
+    assert_told(folder, (TOML, line + further, column), problem, remedy)
 
 
 def test_a_limit_stated_twice_is_refused_at_the_second(folder):

@@ -9,13 +9,14 @@ import pytest
 from hub import model, schema
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "hub-folder.md"
-UNITS = {"kw": "kW", "kva": "kVA", "kwh": "kWh", "a": "A", "m2": "m2", "s": "s", "kw_per_s": "kW/s"}
+UNITS = {"kw": "kW", "kva": "kVA", "kwh": "kWh", "a": "A", "m2": "m2", "s": "s", "kw_per_s": "kW/s", "per_s": "1/s"}
 
 TABLES = [
     pytest.param("connections.csv", schema.CONNECTIONS, model.Connection, (), id="connections"),
     pytest.param("assets.csv", schema.ASSETS, model.Asset, (), id="assets"),
     pytest.param("`[timing]`", schema.TIMING, model.Timing, (), id="timing"),
     pytest.param("`[margin]`", schema.MARGIN, model.Margin, (), id="margin"),
+    pytest.param("`[[steps]]`", schema.STEPS, model.Step, (), id="steps"),
     pytest.param("`[[grid_loops]]`", schema.GRID_LOOPS, model.GridLoop, ("sections",), id="grid_loops"),
     pytest.param("`grid_loops.sections`", schema.SECTIONS, model.Section, (), id="sections"),
     pytest.param("`[[limits]]`", schema.LIMITS, model.NodeLimit, (), id="limits"),

@@ -68,6 +68,26 @@ def test_check_gives_the_summary_as_json(run):
     assert (summary["ok"], summary["connections"], summary["rated_kw"]["pv"]) == (True, 100, 2667.0)
 
 
+def test_check_tells_reaction_time_margins_and_what_they_cost(run):
+    lines = run("check", DE_KOUMEN).stdout.splitlines()
+    assert "reaction time 5.5 s: meter 1, late 0.5, control 2, actuator 2; 13.5 s while a worker is replaced" in lines
+    margins = json.loads(run("check", DE_KOUMEN, "--json").stdout)["margins"]
+    park, *others = margins["needed"]
+    assert (margins["kept"]["export_kw"], park["node"]) == (100, "park")
+    assert park["export_kw"] == pytest.approx(2667 * 0.0075 * 5.5)
+    assert 0 < margins["cost_kept"]["export_kwh"] < margins["cost_needed"]["export_kwh"]
+    assert {"lus-1", "lus-3-s8", "micro-1"} <= {node["node"] for node in others}
+
+
+def test_check_warns_of_a_margin_below_the_one_needed_and_still_passes(run, started):
+    text = (started / "hub.toml").read_text().replace("import_kw = 10", "import_kw = 2", 1)
+    (started / "hub.toml").write_text(text)
+    result = run("check", started)
+    assert result.exit_code == 0
+    assert "warning: park: margin.import_kw keeps 2 kW free, 10 kW is needed; raise it" in result.stdout
+    assert "no cost per year: the folder has no [profiles]" in result.stdout
+
+
 @pytest.mark.parametrize("verb", ["check", "show"])
 def test_a_folder_that_is_not_there_is_exit_3(run, tmp_path, verb):
     result = run(verb, tmp_path / "nowhere")
