@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 
 from connectors.topic_admin import ensure_topics
 from connectors.watchdog import role
-from hub.folder import read_hub
+from hub.model import PARK
 from infra.services import embedded_kafka
 from infra.settings import Settings
 from streams.codec import decode_condition, decode_revert, encode
@@ -23,7 +23,8 @@ from streams.messages import Epoch, LoopState, NodeStates, SetpointFrame
 from streams.signature import Keyring, read_keyring
 from streams.topics import CONDITION, LOOP_STATE, REVERT, SETPOINT, key_of, partition_of
 from tests.connectors.dispatch.worker_double import eventually, free_port, running
-from tests.faults.park import DE_KOUMEN, Listener
+from tests.faults.park import Listener
+from tests.streams.small_park import small_hub
 
 pytestmark = pytest.mark.services
 
@@ -34,9 +35,20 @@ NODES = NodeStates(**{name: [] for name in NodeStates.__struct_fields__})
 
 @pytest.fixture
 def hub():
-    """De Koumen's first grid loop, under a name of its own."""
-    whole = read_hub(DE_KOUMEN)
-    return replace(whole, id=f"park-{uuid.uuid4().hex[:8]}", grid_loops=whole.grid_loops[:1])
+    """A park of one grid loop, under a name of its own."""
+    whole = small_hub()
+    grid_loop = whole.grid_loops[0]
+    connections = tuple(each for each in whole.connections if each.grid_loop == grid_loop.id)
+    eans = {each.ean for each in connections}
+    nodes = {PARK, *(section.id for section in grid_loop.sections), *eans}
+    return replace(
+        whole,
+        id=f"park-{uuid.uuid4().hex[:8]}",
+        grid_loops=(grid_loop,),
+        connections=connections,
+        assets=tuple(each for each in whole.assets if each.ean in eans),
+        limits=tuple(each for each in whole.limits if each.node in nodes),
+    )
 
 
 @pytest.fixture
@@ -107,7 +119,7 @@ def test_R17_a_loop_that_falls_silent_is_reverted_once_and_released_when_decisio
         decider.decide(2.0, epoch=2)
         assert eventually(lambda: conditions(listener)["gone reverted"] == 2)
         assert conditions(listener)["seen controller_silent"] == 1
-        assert 'lusbalans_watchdog_reverts_total{grid_loop="lus-1"} 1.0' in page(port, "metrics")[1]
+        assert 'lusbalans_watchdog_reverts_total{grid_loop="north"} 1.0' in page(port, "metrics")[1]
         assert len(reverts(listener)) == 1
 
 
