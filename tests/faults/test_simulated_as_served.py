@@ -17,6 +17,7 @@ from connectors.simulator.ledger import FILE_NAME, read_page
 from connectors.simulator.scenarios import scenario_named
 from hub.profiles import read_profiles
 from streams.codec import decode_result, decode_setpoint, decode_state, decode_telemetry
+from streams.messages import Outcome
 from streams.summary import SummaryFold
 from streams.topics import LOOP_STATE, SETPOINT, SETPOINT_RESULT, TELEMETRY
 from tests.faults.judging import everybody_since
@@ -75,5 +76,6 @@ def test_a_minute_of_services_lived_again_in_virtual_time_comes_to_the_same_figu
         # a kilowatt-hour: a few seconds' difference in when a worker began, or a second that the busy machine skipped
         assert getattr(simulated, energy) == pytest.approx(getattr(summary, energy), rel=0.05, abs=1.0)
     assert [limit.breached for limit in simulated.limits] == [limit.breached for limit in summary.limits]
-    assert simulated.results.keys() == summary.results.keys()
+    # served, a device may fail where dispatch was up before the simulator listened
+    assert simulated.results.keys() == summary.results.keys() - {Outcome.DEVICE_FAILED}
     assert abs(simulated.ticks - summary.ticks) <= 3
