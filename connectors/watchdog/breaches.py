@@ -25,11 +25,8 @@ TOLERANCE: Final = ((1.02, 10.0), (1.067, 3.0), (1.69, 0.1))
 GONE_RATIO: Final = 0.97
 """Below this share of the limit it is over: no coming and going at the limit itself."""
 
-REACTION_S: Final = 5.0
-"""Meter cadence, lateness, two ticks and a device that follows (R22)."""
-
-LAST_CALL_S: Final = REACTION_S + 30.0
-"""So long before its end a breach of a quarter that can be foreseen is said at the latest."""
+LAST_CALL_S: Final = 30.0
+"""So long before its end, and the reaction time (R22), a breach of a quarter that can be foreseen is said at the latest."""
 
 SLACK_S: Final = 5.0
 """Before that, for a reading to come in and a condition to go out."""
@@ -89,6 +86,8 @@ class Breaches:
     """What is the case now, `seen` [watched, 2, n_nodes]."""
 
     n_nodes: int
+    reaction_s: float
+    """From a reading to the power that follows from it (R22)."""
     seen: NDArray[np.bool_] = field(init=False)
     _above_us: NDArray[np.int64] = field(init=False)
     """[points of the curve, 2, n_nodes] Since when."""
@@ -113,7 +112,7 @@ class Breaches:
         self.seen[Watched.QUARTER] |= told & ~(used <= 1)
         over = told & ~(projected <= 1)
         self._projected_us = _since(self._projected_us, over, figures.at_us)
-        left_s = figures.left_us / 1e6 - LAST_CALL_S - SLACK_S
+        left_s = figures.left_us / 1e6 - self.reaction_s - LAST_CALL_S - SLACK_S
         lasted_s = (figures.at_us - self._projected_us) / 1e6
         self.seen[Watched.PROJECTED] |= over & (lasted_s >= PATIENCE_RATIO * left_s)
         self.seen[Watched.PROJECTED] |= self.seen[Watched.QUARTER]

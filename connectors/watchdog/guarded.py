@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from connectors.watchdog.breaches import Allowed, Breaches, Figures, Watched
 from connectors.watchdog.flows import Flows
 from connectors.watchdog.meters import NEVER, Floats, Meters
+from hub.margins import running
 from hub.model import STATION, Hub, Judged, Measured, NodeKind, NodeLimit
 from hub.quarters import QUARTER_US, quarter_start_us
 from hub.tree import Tree
@@ -64,6 +65,8 @@ class GuardedNodes:
     cos_phi_ratio: float
     cadence_us: int
     """What a reading tells of the time before it, at most."""
+    reaction_s: float
+    """From a reading to the power that follows from it (R22)."""
     allowed: Allowed = field(init=False)
     breaches: Breaches = field(init=False)
     findings: list[LimitFinding] = field(default_factory=list)
@@ -74,7 +77,7 @@ class GuardedNodes:
     """[watched, 2, n_nodes] 1 seen, 0 gone, -1 nothing said yet."""
 
     def __post_init__(self) -> None:
-        self.breaches = Breaches(len(self.flows.ids))
+        self.breaches = Breaches(len(self.flows.ids), self.reaction_s)
         self._said = np.full(self.breaches.seen.shape, -1, np.int8)
         self.take_limits(())
 
@@ -233,6 +236,7 @@ def guard(hub: Hub, tree: Tree, key: str) -> GuardedNodes:
         flows=Flows(tuple(node.id for node in nodes), carries, hub.timing.stale_after_s),
         cos_phi_ratio=hub.cos_phi_ratio,
         cadence_us=round(hub.timing.meter_cadence_s * 1e6),
+        reaction_s=running(hub.timing).total_s,
     )
 
 

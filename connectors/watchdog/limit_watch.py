@@ -27,7 +27,7 @@ from streams.topics import CONDITION, LIMIT, TELEMETRY, condition_key, key_of, p
 _log = structlog.get_logger()
 
 _MOST_AT_ONCE: Final = 20
-"""Conditions said in a round, those that began first: after a start hundreds are said to be well."""
+"""Conditions said in a round, news first: after a start hundreds are said to be well."""
 
 
 def now_us() -> int:
@@ -119,8 +119,7 @@ class LimitWatch:
         self._unsaid[finding.id] = [*began, finding]
 
     def _say_some(self) -> None:
-        urgent_first = sorted(self._unsaid, key=lambda each: self._unsaid[each][0].phase is not ConditionPhase.SEEN)
-        for condition_id in urgent_first[:_MOST_AT_ONCE]:
+        for condition_id in sorted(self._unsaid, key=self._can_wait)[:_MOST_AT_ONCE]:
             try:
                 for finding in self._unsaid[condition_id]:
                     self._say(finding)
@@ -128,6 +127,10 @@ class LimitWatch:
                 _log.error("not_said", condition=condition_id, error=str(error))
                 return
             del self._unsaid[condition_id]
+
+    def _can_wait(self, condition_id: str) -> bool:
+        """Whether nobody was told otherwise."""
+        return self._unsaid[condition_id][0].phase is not ConditionPhase.SEEN and condition_id not in self._seen
 
     def _say(self, finding: LimitFinding) -> None:
         condition = Condition(

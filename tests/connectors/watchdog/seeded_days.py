@@ -25,6 +25,8 @@ from streams.guard_messages import ConditionKind, ConditionPhase
 
 DE_KOUMEN = Path(__file__).parents[3] / "infra/hubs/de-koumen"
 STEP_S = 5
+LEAD_US = (STEP_S + 4.5 + 30) * 1_000_000
+"""Readings, lateness, two ticks and a device: what R22 counts; and half a minute."""
 BEGAN_US = 1_990_000 * QUARTER_US
 DIRECTIONS = ("import", "export")
 
@@ -63,7 +65,7 @@ class Day:
     used_up_us: dict = field(default_factory=dict)
     """When the park's register passed what the limit allows."""
     foreseen_us: dict = field(default_factory=dict)
-    """The first instant of the last 35 s at which going on as now would be a breach."""
+    """The first instant within that lead at which going on as now would be a breach."""
     said: list = field(default_factory=list)
     crossings: list = field(default_factory=list)
 
@@ -105,7 +107,7 @@ class Day:
             key = (node, DIRECTIONS[side], quarter)
             if used > kw * 250:
                 self.used_up_us.setdefault(key, state.at_us)
-            if left_us <= 35_000_000 and used + flow * left_us / 3.6e9 > kw * 250:
+            if left_us <= LEAD_US and used + flow * left_us / 3.6e9 > kw * 250:
                 self.foreseen_us.setdefault(key, state.at_us)
             if left_us == 0:
                 self.mean_ratio[key] = share(used / 250, kw)

@@ -118,6 +118,15 @@ def test_R13_after_a_start_a_breach_is_said_before_all_that_is_well():  # noqa: 
     assert phases == sorted(phases, key="seen gone".index)
 
 
+def test_R19_the_end_of_a_breach_is_said_before_all_that_always_was_well():  # noqa: N802
+    watched = Watched().turn().tell(900).turn()
+    said = len(watched.log.said)
+    watched.tell(10).turn()
+    first = watched.log.said[said]
+    assert first.phase == "gone"
+    assert first.id in {each.id for each in watched.log.said[:said] if each.phase == "seen"}
+
+
 def test_R13_nothing_is_judged_before_the_limits_were_read_whole():  # noqa: N802
     watched = Watched()
     watched.log.read_until_s = None

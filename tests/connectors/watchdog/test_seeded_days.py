@@ -13,13 +13,11 @@ import pytest
 from connectors.watchdog.guarded import guard
 from hub.tree import build_tree
 from streams.guard_messages import ConditionKind, ConditionPhase
-from tests.connectors.watchdog.seeded_days import BEGAN_US, QUARTER_US, STEP_S, Day
+from tests.connectors.watchdog.seeded_days import BEGAN_US, LEAD_US, QUARTER_US, STEP_S, Day
 from tests.streams.virtual_park import Park, de_koumen
 
 SCALE = float(os.environ.get("LUSBALANS_SOAK", "0.1"))
 CALM = 0.98
-LEAD_US = 35_000_000
-"""A device's reaction and half a minute."""
 LOADED = (1.0, 3.5)
 """Times what was measured: limits of everything from a bakery to the park are passed."""
 STEP_US = STEP_S * 1_000_000
