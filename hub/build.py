@@ -6,8 +6,10 @@ from dataclasses import replace
 from hub.draft import Draft
 from hub.margins import park_margin
 from hub.model import (
+    Accepted,
     Asset,
     Connection,
+    Envelope,
     GridLoop,
     Hub,
     Judged,
@@ -44,6 +46,8 @@ def build_hub(draft: Draft) -> Hub:
         ),
         profiles=_build_profiles(park),
         steps=tuple(Step(**row.values) for row in park.steps),
+        envelope=tuple(Envelope(**row.values) for row in draft.envelope),
+        accepted=tuple(Accepted(**row.values) for row in park.accepted),
     )
     return _with_margin(hub, left_out) if left_out else hub
 

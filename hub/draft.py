@@ -9,11 +9,12 @@ from hub.toml_rows import ParkRows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """All rows of all three files."""
+    """All rows of all files."""
 
     park: ParkRows
     connections: tuple[Row, ...]
     assets: tuple[Row, ...]
+    envelope: tuple[Row, ...] = ()
 
     @property
     def sections(self) -> Iterator[Row]:

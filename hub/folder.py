@@ -1,4 +1,4 @@
-"""Reads a hub folder: `hub.toml`, `connections.csv`, `assets.csv`. The way into everything that knows a park.
+"""Reads a hub folder: `hub.toml`, `connections.csv`, `assets.csv`, perhaps `envelope.csv`. The way into everything that knows a park.
 
 A folder is used whole or not at all; everything that is wrong with it is told at once.
 """
@@ -16,6 +16,7 @@ from hub.model import Hub
 from hub.row_checks import (
     ASSET_RULES,
     CONNECTION_RULES,
+    ENVELOPE_RULES,
     GRID_LOOP_RULES,
     LIMIT_RULES,
     MARGIN_RULES,
@@ -23,7 +24,7 @@ from hub.row_checks import (
     check_rows,
 )
 from hub.rows import Row
-from hub.schema import ASSETS, CONNECTIONS
+from hub.schema import ASSETS, CONNECTIONS, ENVELOPE
 from hub.toml_rows import ParkRows, read_toml
 
 
@@ -36,15 +37,28 @@ def read_hub(folder: Path) -> Hub:
     park, errors = read_toml(folder / "hub.toml")
     connections, connection_errors = read_csv(folder / "connections.csv", CONNECTIONS)
     assets, asset_errors = read_csv(folder / "assets.csv", ASSETS)
-    errors += [*connection_errors, *asset_errors, *_check_each_row(park, connections or (), assets or ())]
-    if park is None or connections is None or assets is None:
+    envelope, envelope_errors = _read_envelope(folder)
+    errors += [
+        *connection_errors,
+        *asset_errors,
+        *envelope_errors,
+        *_check_each_row(park, connections or (), assets or ()),
+    ]
+    errors += check_rows(envelope or (), ENVELOPE_RULES)
+    if park is None or connections is None or assets is None or envelope is None:
         raise HubErrors(errors)
-    draft = Draft(park=park, connections=connections, assets=assets)
+    draft = Draft(park=park, connections=connections, assets=assets, envelope=envelope)
     errors += chain.from_iterable(rule(draft) for rule in FOLDER_RULES)
     errors += _missing_profiles(folder, park)
     if errors:
         raise HubErrors(errors)
     return build_hub(draft)
+
+
+def _read_envelope(folder: Path) -> tuple[tuple[Row, ...] | None, list[HubError]]:
+    """Read `envelope.csv`; a park without one declares nothing."""
+    path = folder / "envelope.csv"
+    return read_csv(path, ENVELOPE) if path.exists() else ((), [])
 
 
 def _check_each_row(park: ParkRows | None, connections: tuple[Row, ...], assets: tuple[Row, ...]) -> Iterator[HubError]:

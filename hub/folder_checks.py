@@ -99,17 +99,18 @@ def limits_have_a_node(draft: Draft) -> Iterator[HubError]:
             seen.setdefault(key, row)
 
 
-def steps_have_a_node(draft: Draft) -> Iterator[HubError]:
-    """A step is stated once for a node that exists."""
+def statements_have_a_node(draft: Draft) -> Iterator[HubError]:
+    """A step, an envelope and what is accepted are stated once for a node that exists."""
     nodes = _node_ids(draft)
-    seen: set[object] = set()
-    for row in draft.park.steps:
-        node = row.values.get("node")
-        if node is not None and node not in nodes:
-            yield row.error("node", *unknown_name(node, sorted(nodes)))
-        if node is not None and node in seen:
-            yield row.error("node", f"a step of {node} is stated already", "remove one of them")
-        seen.add(node)
+    for rows in (draft.park.steps, draft.park.accepted, draft.envelope):
+        seen: set[object] = set()
+        for row in rows:
+            node = row.values.get("node")
+            if node is not None and node not in nodes:
+                yield row.error("node", *unknown_name(node, sorted(nodes)))
+            if node is not None and node in seen:
+                yield row.error("node", f"{node} is stated already", "remove one of them")
+            seen.add(node)
 
 
 def _node_ids(draft: Draft) -> set[str]:
@@ -176,7 +177,7 @@ FOLDER_RULES: Final[tuple[FolderRule, ...]] = (
     only_members_are_controlled,
     micro_groups_are_laminar,
     limits_have_a_node,
-    steps_have_a_node,
+    statements_have_a_node,
     park_is_limited,
     fallback_fits,
     sectors_have_a_profile,

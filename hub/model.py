@@ -152,6 +152,8 @@ class Asset:
     """What the device falls back to by itself when its lease ends (R3)."""
     driver: str
     address: str
+    reversion_tested: date | None = None
+    """When it was seen to revert by itself; None counts at its worst with every computer off (R4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +229,29 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Between what powers all that nobody controls below a node lies: a row of `envelope.csv` (R4)."""
+
+    node: str
+    min_kw: float
+    max_kw: float
+    source: str
+    stated_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """By how much a node may exceed its limits with every computer off, and who answers for that (R4)."""
+
+    node: str
+    import_kw: float | None
+    export_kw: float | None
+    accepted_by: str
+    until: date
+    """Last day on which it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileFiles:
     """Which measured profiles a simulated park lives on; paths relative to the hub folder. Read by `hub.profiles`."""
 
@@ -256,5 +281,7 @@ class Hub:
     profiles: ProfileFiles | None = None
     """None for a park that is never simulated."""
     steps: tuple[Step, ...] = ()
+    envelope: tuple[Envelope, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
     cos_phi_ratio: float = 1.0
     """Active over apparent power where reactive power is not measured."""

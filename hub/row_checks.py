@@ -190,6 +190,15 @@ TIMING_RULES: Final = (
     *(_outlasts_a_tick(lease) for lease in ("setpoint_valid_s", "device_lease_s", "budget_lease_s")),
 )
 
+ENVELOPE_RULES: Final = (
+    RowRule(
+        ("min_kw", "max_kw"),
+        lambda c: c["min_kw"] > c["max_kw"],
+        "{min_kw:g} is above max_kw {max_kw:g}",
+        "swap them; production is negative",
+    ),
+)
+
 MARGIN_RULES: Final = (
     RowRule(
         ("accepted_by", "until"),

@@ -67,6 +67,15 @@ ASSETS: Final = (
     Column("reversion_kw", _power_kw, empty=0.0),
     Column("driver", identifier, empty=""),
     Column("address", text, empty=""),
+    Column("reversion_tested", day, empty=None),
+)
+
+ENVELOPE: Final = (
+    Column("node", text),
+    Column("min_kw", _power_kw),
+    Column("max_kw", _power_kw),
+    Column("source", text),
+    Column("stated_on", day),
 )
 
 HUB: Final = (
@@ -102,6 +111,14 @@ STEPS: Final = (
     Column("import_kw", _magnitude, empty=None),
     Column("export_kw", _magnitude, empty=None),
     Column("source", text),
+)
+
+ACCEPTED: Final = (
+    Column("node", text),
+    Column("import_kw", _magnitude, empty=None),
+    Column("export_kw", _magnitude, empty=None),
+    Column("accepted_by", text),
+    Column("until", day),
 )
 
 GRID_LOOPS: Final = (

@@ -10,11 +10,11 @@ from typing import Final
 from hub.cells import Cell
 from hub.errors import HubError
 from hub.rows import Row, read_row, unknown_name
-from hub.schema import GRID_LOOPS, HUB, LIMITS, MARGIN, PROFILES, SECTIONS, STEPS, TIMING, Column
+from hub.schema import ACCEPTED, GRID_LOOPS, HUB, LIMITS, MARGIN, PROFILES, SECTIONS, STEPS, TIMING, Column
 from hub.toml_lines import find_lines
 
 FILE: Final = "hub.toml"
-_TOP: Final = ("hub", "timing", "margin", "grid_loops", "steps", "limits", "profiles")
+_TOP: Final = ("hub", "timing", "margin", "grid_loops", "steps", "accepted", "limits", "profiles")
 _DECODE_ERROR: Final = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 
 
@@ -29,6 +29,7 @@ class ParkRows:
     sections: tuple[tuple[Row, ...], ...]
     """Of each grid loop, in ring order."""
     steps: tuple[Row, ...]
+    accepted: tuple[Row, ...]
     limits: tuple[Row, ...]
     profiles: Row | None
     sectors: Row | None
@@ -89,7 +90,8 @@ class _Reader:
             margin=self._row(self._table(tables, "margin"), MARGIN, "margin"),
             grid_loops=self._rows(loops, GRID_LOOPS, "grid_loops", also=("sections",)),
             sections=tuple(sections),
-            steps=self._rows(self._tables(tables, "steps"), STEPS, "steps") if "steps" in tables else (),
+            steps=self._optional_rows(tables, STEPS, "steps"),
+            accepted=self._optional_rows(tables, ACCEPTED, "accepted"),
             limits=self._rows(self._tables(tables, "limits"), LIMITS, "limits"),
             profiles=profiles,
             sectors=sectors,
@@ -105,6 +107,9 @@ class _Reader:
             self._row(table, PROFILES, "profiles", also=("sectors",)),
             self._row(listed, columns, "profiles.sectors"),
         )
+
+    def _optional_rows(self, tables: Mapping[str, Cell], columns: tuple[Column, ...], key: str) -> tuple[Row, ...]:
+        return self._rows(self._tables(tables, key), columns, key) if key in tables else ()
 
     def _rows(
         self, tables: list[Mapping[str, Cell]], columns: tuple[Column, ...], where: str, *, also: tuple[str, ...] = ()

@@ -17,12 +17,13 @@ from hub.folder import read_hub
 from hub.model import Hub, Judged, NodeLimit
 from hub.summary import Summary, summarise
 from hub.tree import Node, Tree, build_tree
+from lusbalans.envelope_report import envelope_as_json, envelope_lines, report_envelope
 from lusbalans.margin_report import local_day, margin_lines, margins_as_json, report_margins
 
 EXIT_BAD_INPUT: Final = 2
 EXIT_NOT_FOUND: Final = 3
 
-_STARTER: Final = ("hub.toml", "connections.csv", "assets.csv")
+_STARTER: Final = ("hub.toml", "connections.csv", "assets.csv", "envelope.csv")
 _INDENT: Final = "  "
 
 
@@ -43,11 +44,18 @@ def check(folder: Path, as_json: bool) -> None:  # noqa: FBT001  (click passes f
         if as_json:
             _print_json({"ok": False, "errors": [asdict(one) for one in error.errors]})
         _fail(str(error), EXIT_BAD_INPUT)
-    summary, margins = summarise(park), report_margins(park, folder, today=local_day(park))
+    today = local_day(park)
+    summary, margins, envelope = (
+        summarise(park),
+        report_margins(park, folder, today=today),
+        report_envelope(park, today=today),
+    )
     if as_json:
-        _print_json({"ok": True, **asdict(summary), "margins": margins_as_json(margins)})
+        reports = {"margins": margins_as_json(margins), "computers_off": envelope_as_json(envelope)}
+        _print_json({"ok": True, **asdict(summary), **reports})
     else:
-        click.echo("\n".join([*_summary_lines(folder, summary), *margin_lines(margins)]))
+        lines = (*_summary_lines(folder, summary), *margin_lines(margins), *envelope_lines(envelope))
+        click.echo("\n".join(lines))
 
 
 @hub.command()

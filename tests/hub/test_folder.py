@@ -11,7 +11,7 @@ from hub.errors import HubErrors
 from hub.folder import read_hub
 from hub.model import Judged, LimitLayer
 
-TOML, CONNECTIONS, ASSETS = "hub.toml", "connections.csv", "assets.csv"
+TOML, CONNECTIONS, ASSETS, ENVELOPE = "hub.toml", "connections.csv", "assets.csv", "envelope.csv"
 
 
 def errors_of(folder):
@@ -72,6 +72,13 @@ CELLS = [
     (ASSETS, 2, "kind", "solar", "not known", "pv"),
     (ASSETS, 2, "rated_kw", "80", "below the range", "largest absolute power"),
     (ASSETS, 2, "max_kw", "5", "does not consume", "negative"),
+    (ENVELOPE, 2, "node", "871000000000090015", "there is no", "did you mean"),
+    (ENVELOPE, 3, "node", "871000000000090014", "stated already", "remove one"),
+    (ENVELOPE, 2, "min_kw", "106", "above max_kw 105", "swap them"),
+    (ENVELOPE, 2, "max_kw", "nan", "not a finite number", "a number"),
+    (ENVELOPE, 2, "source", "", "is missing", "fill it in"),
+    (ENVELOPE, 2, "stated_on", "24-11-2026", "not a day", "2027-12-31"),
+    (ASSETS, 2, "reversion_tested", "yes", "not a day", "2027-12-31"),
     (ASSETS, 2, "reversion_kw", "-95", "outside the range", "lease ends"),
     (ASSETS, 2, "ramp_kw_per_s", "", "needs a ramp", "kW per second"),
     (ASSETS, 2, "driver", "", "needs a driver", "simulator"),
@@ -148,6 +155,14 @@ ADDED = [
     ("per_s = 0.02", 'until = "31-12-2027"', "margin.until", 1, "not a day", "2027-12-31"),
     ("per_s = 0.02", "until = 2027-12-31", "margin.accepted_by", -4, "one of the two", "both"),
     ("per_s = 0.02", 'accepted_by = "me"', "margin.accepted_by", 1, "one of the two", "both"),
+    (
+        "per_s = 0.02",
+        '[[accepted]]\nnode = "parc"\naccepted_by = "me"\nuntil = 2027-12-31',
+        "accepted.node",
+        2,
+        "there is no 'parc'",
+        "'park'",
+    ),
     ("[[steps]]", 'node = "parc"\nsource = "x"\n[[steps]]', "steps.node", 1, "there is no 'parc'", "'park'"),
     ("[[steps]]", 'node = "park"\nsource = "x"\n[[steps]]', "steps.node", 4, "stated already", "remove one"),
 ]
@@ -180,8 +195,8 @@ FILES = [
     (CONNECTIONS, lambda t: t.replace(",", ";"), 1, "separated by semicolons", "separated by commas"),
     (ASSETS, lambda t: t.replace(",", "\t"), 1, "separated by tabs", "separated by commas"),
     (CONNECTIONS, lambda _: "", 1, "is empty", "ean,company"),
-    (ASSETS, lambda t: t.replace("-90,0,", "-90,5,0,"), 2, "18 cells under 17 columns", "decimal point"),
-    (ASSETS, lambda t: t.replace(",simulator,pv-1", ""), 2, "15 cells under 17 columns", "after 'reversion_kw'"),
+    (ASSETS, lambda t: t.replace("-90,0,", "-90,5,0,"), 2, "19 cells under 18 columns", "decimal point"),
+    (ASSETS, lambda t: t.replace(",simulator,pv-1", ""), 2, "16 cells under 18 columns", "after 'driver'"),
     (ASSETS, lambda t: t.replace("rated_kw", "rated_power_kw"), 1, "there is no 'rated_power_kw'", "'rated_kw'"),
     (ASSETS, lambda t: t.replace(",max_kw,", ",min_kw,"), 1, "is there twice", "remove one"),
     (CONNECTIONS, lambda t: t.replace("member", "lid"), 1, "the column is missing", "add it"),
@@ -237,7 +252,7 @@ def test_all_errors_of_all_files_are_told_at_once_in_order(folder):
 
 
 def test_one_slip_in_an_ean_is_not_reported_again_at_its_assets(folder):
-    for file in (CONNECTIONS, ASSETS):
+    for file in (CONNECTIONS, ASSETS, ENVELOPE):
         path = folder / file
         path.write_text(path.read_text(encoding="utf-8").replace("871000000000090014", "871000000000090019"))
     assert {e.problem for e in errors_of(folder)} == {"871000000000090019 has a wrong check digit"}

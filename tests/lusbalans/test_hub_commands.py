@@ -88,6 +88,22 @@ def test_check_warns_of_a_margin_below_the_one_needed_and_still_passes(run, star
     assert "no cost per year: the folder has no [profiles]" in result.stdout
 
 
+def test_check_says_whether_a_park_is_safe_with_every_computer_off(run, started):
+    assert "with every computer off: every node fits its limits or is accepted" in run("check", started).stdout
+    (started / "envelope.csv").unlink()
+    lines = run("check", started).stdout.splitlines()
+    assert any(
+        line.startswith("warning: 4 connections have no envelope and count at their contracts") for line in lines
+    )
+    assert any(line.startswith("warning: park: with every computer off, export exceeds 0 kW by 3 kW") for line in lines)
+
+
+def test_check_gives_what_would_be_refused_as_json(run):
+    off = json.loads(run("check", DE_KOUMEN, "--json").stdout)["computers_off"]
+    assert {one["node"]: one["refused"] for one in off["excesses"]}.items() >= {"park": True, "lus-2": False}.items()
+    assert (off["untested"], off["fallback_export_kw"]) == ([], 100)
+
+
 @pytest.mark.parametrize("verb", ["check", "show"])
 def test_a_folder_that_is_not_there_is_exit_3(run, tmp_path, verb):
     result = run(verb, tmp_path / "nowhere")
