@@ -4,7 +4,7 @@ A device that reverts takes its reversion value or less: a roof at night produce
 nothing. One whose own reversion was not tested counts at whatever is worse of its range.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -27,7 +27,7 @@ class Excess:
     imports: bool
     limit_kw: float
     residual_kw: float
-    """By how much what nobody controls exceeds the limit by itself."""
+    """By how much what nobody controls exceeds the limit by itself, and what devices cannot do without."""
     reversion_kw: float
     """By how much devices that fell back exceed it on top of that."""
     accepted_by: str
@@ -67,6 +67,12 @@ def reversion_range(asset: Asset) -> Range:
     return (asset.min_kw, asset.reversion_kw)
 
 
+def unavoidable_range(asset: Asset) -> Range:
+    """Return the power nearest to 0 that a device can have: no reversion value could be less."""
+    nearest_kw = min(max(0.0, asset.min_kw), asset.max_kw) if asset.kind.controllable else 0.0
+    return (nearest_kw, nearest_kw)
+
+
 def undeclared(hub: Hub, tree: Tree) -> tuple[str, ...]:
     """Connections that no envelope covers, neither their own nor that of a node above: these prove nothing."""
     stated = {envelope.node for envelope in hub.envelope}
@@ -88,11 +94,11 @@ def envelope_ranges(hub: Hub, tree: Tree) -> dict[str, Range]:
     return ranges
 
 
-def reversion_ranges(tree: Tree) -> dict[str, Range]:
-    """Return what the devices below each node take together when nobody tells them anything."""
+def device_ranges(tree: Tree, range_of: Callable[[Asset], Range]) -> dict[str, Range]:
+    """Return what the devices below each node take together, each of them what `range_of` says."""
     ranges: dict[str, Range] = {}
     for node in reversed(tree.nodes):
-        own = [reversion_range(asset) for asset in tree.assets.get(node.id, ())]
+        own = [range_of(asset) for asset in tree.assets.get(node.id, ())]
         ranges[node.id] = _sum([*own, *(ranges[child] for child in tree.children.get(node.id, ()))])
     return ranges
 
@@ -106,14 +112,18 @@ def _sum(ranges: Iterable[Range]) -> Range:
 
 def excesses(hub: Hub, tree: Tree, today: date) -> tuple[Excess, ...]:
     """Return every node and direction over its tightest limit with every computer off, in tree order."""
-    alone, reverted = envelope_ranges(hub, tree), reversion_ranges(tree)
+    envelope = envelope_ranges(hub, tree)
+    unavoidable, reverted = (device_ranges(tree, range_of) for range_of in (unavoidable_range, reversion_range))
     found = []
     for node in tree.nodes:
         for imports in (True, False):
             limit_kw = _tightest_kw(tree.limits.get(node.id, ()), imports=imports, cos_phi_ratio=hub.cos_phi_ratio)
-            alone_kw, reverted_kw = (r[node.id][1] if imports else 0.0 - r[node.id][0] for r in (alone, reverted))
-            over_kw = max(alone_kw - limit_kw, 0.0)
-            added_kw = max(alone_kw + reverted_kw - limit_kw, 0.0) - over_kw
+            envelope_kw, least_kw, reverted_kw = (
+                ranges[node.id][1] if imports else 0.0 - ranges[node.id][0]
+                for ranges in (envelope, unavoidable, reverted)
+            )
+            over_kw = max(envelope_kw + least_kw - limit_kw, 0.0)
+            added_kw = max(envelope_kw + reverted_kw - limit_kw, 0.0) - over_kw
             if over_kw > ROUNDING_KW or added_kw > ROUNDING_KW:
                 found.append(
                     Excess(
@@ -121,7 +131,7 @@ def excesses(hub: Hub, tree: Tree, today: date) -> tuple[Excess, ...]:
                         imports=imports,
                         limit_kw=limit_kw,
                         residual_kw=over_kw,
-                        reversion_kw=max(added_kw, 0.0),
+                        reversion_kw=added_kw,
                         accepted_by=_accepted_by(hub.accepted, node.id, imports=imports, kw=over_kw, today=today),
                     )
                 )

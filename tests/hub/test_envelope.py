@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.envelope import (
+    device_ranges,
     envelope_ranges,
     excesses,
     fallback_shortfall_kw,
     reversion_range,
-    reversion_ranges,
+    unavoidable_range,
     undeclared,
 )
 from hub.folder import read_hub
@@ -74,7 +75,8 @@ def test_a_device_falls_back_to_its_reversion_value_or_less_and_untested_to_its_
 
 def test_ranges_add_up_from_connections_to_the_park():
     assert envelope_ranges(STARTER, TREE)[PARK] == (52, 248)
-    assert reversion_ranges(TREE)[PARK] == (-3, 15)
+    assert device_ranges(TREE, reversion_range)[PARK] == (-3, 15)
+    assert device_ranges(TREE, unavoidable_range)[PARK] == (6, 6)
 
 
 def test_a_connection_without_an_envelope_counts_at_its_contracts():
@@ -90,12 +92,10 @@ def test_the_starter_is_safe_with_every_computer_off():
 
 
 WRONG = [
-    pytest.param(
-        with_envelope(envelope(PARK, 52, 310)), [(PARK, "import", 10, 15)], id="park envelope above its limit"
-    ),
+    pytest.param(with_envelope(envelope(PARK, 52, 310)), [(PARK, "import", 16, 9)], id="park envelope above its limit"),
     pytest.param(with_envelope(envelope(PARK, 2, 248)), [(PARK, "export", 0, 1)], id="roofs export a quiet park"),
     pytest.param(
-        with_envelope(envelope(PARK, -8, 248)), [(PARK, "export", 8, 3)], id="uncontrolled generation exports"
+        with_envelope(envelope(PARK, -8, 248)), [(PARK, "export", 2, 9)], id="uncontrolled generation exports"
     ),
     pytest.param(with_envelope(envelope(GROUP, 20, 270)), [(GROUP, "import", 0, 5)], id="the group's contract"),
     pytest.param(
@@ -141,7 +141,7 @@ def test_R4_reversion_that_adds_to_a_breach_is_refused_whoever_accepts_it():  # 
     hub = replace(with_envelope(envelope(PARK, 52, 310)), accepted=(accepted(PARK, 1000),))
     (excess,) = excesses(hub, TREE, TODAY)
     assert excess.refused
-    assert "by 15 kW through devices that fall back" in str(excess)
+    assert "by 9 kW through devices that fall back" in str(excess)
 
 
 @given(st.floats(0, 400), st.floats(0, 100))
@@ -165,6 +165,13 @@ def test_fallback_shares_leave_the_margin_free(min_kw, max_kw, expected):
     (loop,) = STARTER.grid_loops
     hub = replace(STARTER, grid_loops=(replace(loop, fallback_min_kw=min_kw, fallback_max_kw=max_kw),))
     assert fallback_shortfall_kw(hub, TREE) == expected
+
+
+def test_R4_a_load_that_cannot_be_off_does_not_stand_in_the_way_of_a_residual():  # noqa: N802 - rules are numbered so
+    hub = replace(with_asset("flex-1", reversion_kw=6.0), envelope=(envelope(PARK, 52, 310),))
+    hub = replace(hub, accepted=(accepted(PARK, 16),))
+    (excess,) = (one for one in excesses(hub, build_tree(hub), TODAY) if one.node == PARK)
+    assert (excess.residual_kw, excess.reversion_kw, excess.refused) == (16, 0, False)
 
 
 def test_the_envelope_of_de_koumen_is_stated_for_every_node_and_nowhere_below_its_parts(de_koumen, de_koumen_tree):

@@ -95,7 +95,7 @@ def test_check_says_whether_a_park_is_safe_with_every_computer_off(run, started)
     assert any(
         line.startswith("warning: 4 connections have no envelope and count at their contracts") for line in lines
     )
-    assert any(line.startswith("warning: park: with every computer off, export exceeds 0 kW by 3 kW") for line in lines)
+    assert any(line.startswith("warning: park: with every computer off, export exceeds 0 kW by 9 kW") for line in lines)
 
 
 def test_check_gives_what_would_be_refused_as_json(run):
