@@ -15,6 +15,8 @@ from balancer.violations import excess
 from connectors.simulator.arrays import Floats, Ints
 from hub.model import GROUP, PARK, Hub
 from hub.quarters import QUARTER_US
+from streams.battery_targets import BatteryTargets
+from streams.budgets import Interval
 from streams.limits import judged_bounds_kw
 from streams.plant import Indices, Plant, build_plant
 
@@ -52,6 +54,17 @@ class QuarterPlant:
         self._state.lower_kw[at] = np.where(imports, -np.inf, 0.0 - bounds_kw)
         self._last_kw = np.zeros(len(self.plant.assets))
 
+    def wishes_kw(self, load_kw: Floats, *, target_kw: Floats, soc_ratio: Floats, at_us: int) -> Floats:  # noqa: ARG002
+        """[assets] Where each asset would be; batteries rest, whatever their charge.
+
+        Args:
+            load_kw: [connections] what no setpoint moves, in the plant's order.
+            target_kw: [assets] what each would be, a battery 0; in the plant's order.
+            soc_ratio: [assets] charge of the batteries.
+            at_us: start of the quarter.
+        """
+        return target_kw
+
     def balance(self, load_kw: Floats, *, min_kw: Floats, max_kw: Floats, target_kw: Floats) -> Quarter:
         """Give every controllable asset its mean power.
 
@@ -75,8 +88,34 @@ class QuarterPlant:
 
 
 class FreePlant(QuarterPlant):
-    """The same park with nobody balancing: every asset at what it would be."""
+    """The same park with nobody balancing: every asset at what it would be, batteries at rest."""
 
     def balance(self, load_kw: Floats, *, min_kw: Floats, max_kw: Floats, target_kw: Floats) -> Quarter:  # noqa: ARG002
         """Give every asset its target; nothing is asked of it, so nothing is missed either."""
         return Quarter(np.rint(target_kw * 1000.0).astype(np.int64), 0)
+
+
+class TargetedPlant(QuarterPlant):
+    """Balanced, with batteries that make room for sun and keep reserve for peaks, each grid loop for itself."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub)
+        node_ids = self.plant.node_ids
+        self._loops = [(loop, BatteryTargets(self.plant, root=node_ids.index(loop.id))) for loop in hub.grid_loops]
+
+    def wishes_kw(self, load_kw: Floats, *, target_kw: Floats, soc_ratio: Floats, at_us: int) -> Floats:
+        """[assets] The same targets, but each battery's by the policy of its grid loop."""
+        plant = self.plant
+        node_kw = plant.sum_up(load_kw + plant.per_connection(target_kw))
+        wanted_kw = target_kw.copy()
+        for loop, targets in self._loops:
+            wanted_kw[targets.places] = targets.target_kw(
+                plant,
+                node_kw=node_kw,
+                asset_kw=target_kw,
+                sun_kw=np.where(plant.is_pv, 0.0 - target_kw, 0.0),
+                soc_ratio=soc_ratio,
+                share=Interval(loop.fallback_min_kw, loop.fallback_max_kw),
+                now_us=at_us,
+            )
+        return wanted_kw

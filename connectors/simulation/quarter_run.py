@@ -95,9 +95,13 @@ class QuarterRun:
         max_kw[park.load_at] = target_kw[park.load_at] = used_kw
         min_kw[park.load_at] = np.where(park.loads.flexible, np.minimum(park.loads.min_kw, used_kw), used_kw)
         told = self._told
-        balanced = self._balancing.balance(
-            lives.base_w[quarter] / 1000.0, min_kw=min_kw[told], max_kw=max_kw[told], target_kw=target_kw[told]
+        soc_ratio = np.full(len(park.assets), np.nan)
+        soc_ratio[park.battery_at] = self._stored_kwh / park.batteries.capacity_kwh
+        load_kw = lives.base_w[quarter] / 1000.0
+        wanted_kw = self._balancing.wishes_kw(
+            load_kw, target_kw=target_kw[told], soc_ratio=soc_ratio[told], at_us=at_us
         )
+        balanced = self._balancing.balance(load_kw, min_kw=min_kw[told], max_kw=max_kw[told], target_kw=wanted_kw)
         self._violations += balanced.violations
         power_w = np.rint(target_kw * 1000.0).astype(np.int64)
         power_w[told] = balanced.power_w

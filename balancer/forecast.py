@@ -1,0 +1,100 @@
+"""What the next 24 hours will probably bring, from what the last two weeks brought. Persistence, no weather service.
+
+Load follows the kind of day (working day, Saturday, Sunday), the sun follows the last days. Only what was measured is
+used; a quarter of which nothing is known stays unknown. A forecast never decides: it only places batteries beforehand.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+QUARTERS_PER_DAY: Final = 96
+DAYS: Final = 14
+"""How long is remembered: two of each weekday."""
+
+LOAD_DECAY_RATIO: Final = 0.8
+"""Weight of a day against the day after it, for load: habits change slowly."""
+
+SUN_DECAY_RATIO: Final = 0.5
+"""Likewise for the sun: the weather of three days ago says little."""
+
+OTHER_KIND_RATIO: Final = 1e-6
+"""Weight of a day of another kind: it only counts where no day of the same kind is known."""
+
+_RING: Final = DAYS * QUARTERS_PER_DAY
+_BACK: Final = np.arange(1, DAYS + 1)
+_EPOCH_WEEKDAY: Final = 3
+"""1970-01-01 was a Thursday (Monday is 0)."""
+
+
+@dataclass(slots=True)
+class QuarterHistory:
+    """Means of the last two weeks' quarters at n nodes. A quarter is its number since 1970, UTC.
+
+    | array | shape | meaning |
+    |---|---|---|
+    | load_kw | [quarters, n_nodes] | net load without batteries and without PV |
+    | sun_kw | [quarters, n_nodes] | what PV could have produced, a magnitude |
+    | known | [quarters] | the quarter a row tells of, -1 for none |
+    """
+
+    n_nodes: int
+    load_kw: Floats = field(init=False)
+    sun_kw: Floats = field(init=False)
+    known: Indices = field(init=False)
+    _quarter: int = -1
+    _seen: int = 0
+
+    def __post_init__(self) -> None:
+        self.load_kw, self.sun_kw = np.zeros((2, _RING, self.n_nodes))
+        self.known = np.full(_RING, -1, np.int64)
+
+    def observe(self, quarter: int, *, load_kw: Floats, sun_kw: Floats) -> None:
+        """Take what was measured at one instant, [n_nodes] each; unknown where it is not a number.
+
+        A quarter is known once one of the next is seen: what it holds until then is a part of it.
+        """
+        if quarter < self._quarter or not (np.isfinite(load_kw).all() and np.isfinite(sun_kw).all()):
+            return
+        row = quarter % _RING
+        if quarter > self._quarter:
+            if self._seen:
+                self.known[self._quarter % _RING] = self._quarter
+            self._quarter, self._seen, self.known[row] = quarter, 0, -1
+            self.load_kw[row] = self.sun_kw[row] = 0.0
+        self._seen += 1
+        self.load_kw[row] += (load_kw - self.load_kw[row]) / self._seen
+        self.sun_kw[row] += (sun_kw - self.sun_kw[row]) / self._seen
+
+    def net_kw(self, quarter: int) -> Floats:
+        """[96, n_nodes] Expected net load, without batteries, of the 24 hours from a quarter on; NaN where unknown.
+
+        `net = sum(w_load load) / sum(w_load) - sum(w_sun sun) / sum(w_sun)` over the same quarter of the days before.
+        """
+        ahead = quarter + np.arange(QUARTERS_PER_DAY)
+        before = ahead[:, None] - QUARTERS_PER_DAY * _BACK  # [96, days]
+        row = before % _RING
+        known = (self.known[row] == before) & (before >= 0)
+        alike = np.where(_kind_of_day(before) == _kind_of_day(ahead)[:, None], 1.0, OTHER_KIND_RATIO)
+        return _mean(self.load_kw[row], known * alike * LOAD_DECAY_RATIO**_BACK) - _mean(
+            self.sun_kw[row], known * SUN_DECAY_RATIO**_BACK
+        )
+
+
+def _mean(values: Floats, weight: Floats) -> Floats:
+    """[96, n_nodes] Weighted mean over the days of `values` [96, days, n_nodes]; NaN where nothing weighs."""
+    total = weight.sum(axis=1)
+    share = weight / np.where(total > 0, total, np.nan)[:, None]
+    mean: Floats = np.einsum("qd,qdn->qn", share, values)
+    return mean
+
+
+def _kind_of_day(quarter: Indices) -> Indices:
+    """0 on working days, 1 on Saturdays, 2 on Sundays."""
+    weekday = (quarter // QUARTERS_PER_DAY + _EPOCH_WEEKDAY) % 7
+    return np.maximum(weekday - 4, 0)
