@@ -77,7 +77,10 @@ def lift_list(kinks: Floats, mine: int, count: int, begin: float) -> None:
 
 @compiled
 def slope_at(kinks: Floats, mine: int, my_count: int, others: int, other_count: int, at: float) -> int:
-    """The slope just before `at`, seen in the direction of `mine`; `others` is the mirrored other side."""
+    """The slope just before `at`, seen in the direction of `mine`; `others` is the mirrored other side.
+
+    A kink of the other side that lies at `at` has been passed: the flat bottom begins there.
+    """
     if other_count > 0 and -kinks[others] > at:
         return -count_below(kinks, others, other_count, -at)
     return count_below(kinks, mine, my_count, at)
