@@ -1,7 +1,7 @@
 """The lists of kinks against the function they stand for: slopes counted one by one."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balancer.kinks import add_list, bend, cap_list, count_below, lift_list, slope_at
@@ -31,17 +31,20 @@ def two_sides(draw) -> tuple[list[float], list[float]]:
     return right, [-(bottom - abs(kink)) for kink in draw(PLACES)]
 
 
+@settings(deadline=None)
 @given(PLACES, st.integers(-6, 6).map(float))
 def test_kinks_below_a_place_are_counted(places, at):
     assert count_below(laid_out(places, []), 0, len(places), at) == sum(kink < at for kink in places)
 
 
+@settings(deadline=None)
 @given(two_sides(), st.integers(-8, 8).map(float))
 def test_the_slope_is_what_the_kinks_say(sides, at):
     right, left = sides
     assert slope_at(laid_out(right, left), 0, len(right), ROOM, len(left), at) == slope_before(right, left, at)
 
 
+@settings(deadline=None)
 @given(two_sides(), st.integers(-8, 8).map(float))
 def test_a_bend_raises_the_slope_by_one_beyond_its_place_and_keeps_the_far_other_end(sides, at):
     right, left = sides
@@ -56,6 +59,7 @@ def test_a_bend_raises_the_slope_by_one_beyond_its_place_and_keeps_the_far_other
         assert slope_before(new_right, new_left, place) == slope_before(right, left, place) + (place > at)
 
 
+@settings(deadline=None)
 @given(PLACES, PLACES, st.integers(0, 3), st.integers(0, 3))
 def test_two_lists_side_by_side_add_place_by_place_and_the_shorter_goes_on_with_its_end(mine, theirs, more, their_more):
     end, their_end = max(mine, default=0.0) + more, max(theirs, default=0.0) + their_more
@@ -73,6 +77,7 @@ def test_two_lists_side_by_side_add_place_by_place_and_the_shorter_goes_on_with_
     assert (count, list(kinks[:longest])) == (longest, expected)
 
 
+@settings(deadline=None)
 @given(PLACES, st.integers(-6, 6).map(float), st.integers(-6, 6).map(float))
 def test_lists_end_and_begin_where_they_are_cut(places, begin, end):
     kinks = laid_out(places, [])
