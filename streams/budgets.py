@@ -4,7 +4,8 @@ Both ends of the lease are here, because they are safe only together. Pure; the 
 hosts' clocks agree within `CLOCK_SKEW_US`).
 
 The loop's end obeys the newest budget it got while its lease lasts; after that what lies in the last budget *and* in
-its fallback share for one more lease; then its fallback share. The hub's end counts for each loop everything it may
+its fallback share for one more lease (where a share has shrunk below the budget: the budget's nearest end); then its
+fallback share. The hub's end counts for each loop everything it may
 be obeying: each budget that is not superseded by an acknowledged newer one, and the fallback share from one lease
 before the loop may take it. Decreases are issued at once; an increase only from what is then left of the limit. A
 budget always meets the loop's fallback share, so that the middle step exists; both ends see to it.
@@ -42,12 +43,8 @@ class Interval:
         """Whether some power lies in both."""
         return self.min_kw <= other.max_kw and self.max_kw >= other.min_kw
 
-    def meet(self, other: "Interval") -> "Interval":
-        """What lies in both; the two must meet."""
-        return Interval(max(self.min_kw, other.min_kw), min(self.max_kw, other.max_kw))
-
     def clip(self, other: "Interval") -> "Interval":
-        """The other interval with both ends moved into this one."""
+        """The other interval with both ends moved into this one: where they meet, what lies in both."""
         return Interval(
             min(max(other.min_kw, self.min_kw), self.max_kw),
             min(max(other.max_kw, self.min_kw), self.max_kw),
@@ -86,8 +83,7 @@ class Held:
         leases_passed = (now_us - self.budget.issued_at_us) / (self.budget.lease_ms * 1000)
         if leases_passed <= 1:
             return granted
-        on_the_way = leases_passed <= 2 and granted.meets(self.fallback)
-        return granted.meet(self.fallback) if on_the_way else self.fallback
+        return granted.clip(self.fallback) if leases_passed <= 2 else self.fallback
 
     def with_fallback(self, fallback: Interval) -> "Held":
         """Fall back to another share from now on; what was granted stays."""

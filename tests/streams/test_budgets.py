@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.budgets import CLOCK_SKEW_US, Exposure, Held, Interval, Lent, grant
@@ -189,6 +189,7 @@ def test_what_all_loops_obey_fits_the_limit_whatever_is_lost_late_or_doubled(see
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.floats(0, 1))
+@example(432, 0.0)  # a budget above the share that is left
 def test_under_a_cap_what_all_loops_obey_fits_it_after_two_leases_and_the_old_limit_when_it_is_gone(seed, part):
     world = World(random.Random(seed))
     cap = Interval(LIMIT.min_kw * part, LIMIT.max_kw * part)
