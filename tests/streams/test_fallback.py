@@ -61,14 +61,14 @@ def test_shares_fit_together_and_lie_in_the_folders(north, south, import_kw, exp
     assert all(low <= least <= most <= high for (low, high), (least, most) in zip(folder, found, strict=True))
 
 
-def test_a_loop_goes_from_a_budget_that_the_new_share_does_not_meet_straight_to_the_share():
+def test_a_loop_keeps_the_nearest_end_of_a_budget_that_the_new_share_does_not_meet_for_one_more_lease():
     budget = Budget(
         grid_loop="north", tick=0, epoch=Epoch(1, 1, 1), number=1, issued_at_us=0, lease_ms=5000, min_kw=120.0,
         max_kw=140.0,
     )  # fmt: skip
     held = Held(Interval(0.0, 150.0)).remember(budget).with_fallback(Interval(0.0, 60.0))
     told = [held.interval(now_us=second * SECOND_US) for second in (5, 6, 11)]
-    assert told == [Interval(120.0, 140.0), Interval(0.0, 60.0), Interval(0.0, 60.0)]
+    assert told == [Interval(120.0, 140.0), Interval(120.0, 120.0), Interval(0.0, 60.0)]
 
 
 def test_r4_without_the_hub_agent_the_loops_together_keep_a_cap_of_the_park():
