@@ -23,8 +23,8 @@ class Supervisor:
 
     roles: Roles
     killed: Counter[str] = field(default_factory=Counter)
-    ended: list[tuple[str, int]] = field(default_factory=list)
-    """Roles that ended by themselves, with their exit codes."""
+    ended: list[tuple[str, int, float]] = field(default_factory=list)
+    """Roles that ended by themselves, with exit code and moment."""
 
     def __post_init__(self) -> None:
         self.processes: dict[str, subprocess.Popen] = {}
@@ -69,7 +69,7 @@ class Supervisor:
             with self._lock:
                 for name, process in list(self.processes.items()):
                     if (code := process.poll()) is not None:
-                        self.ended.append((name, code))
+                        self.ended.append((name, code, time.time()))
                         self.processes[name] = self.roles.start(self._role_of[name], name)
 
 
