@@ -4,6 +4,7 @@ A partition count is never changed: keys would move to other partitions, and wit
 messages. Another count is a new topic version.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ COMPACTION_LAG_MS: Final = 7 * 86_400_000
 """A recorder or worker that was down for a week still finds every state between."""
 
 _TIMEOUT_MS: Final = 10_000
+_SETTLE_S: Final = 1.0
+"""A topic that was made elsewhere a moment ago may not show its settings yet."""
+
 _BOOTSTRAP_TIMEOUT_MS: Final = 5_000
 _CLIENT_ID: Final = "lusbalans-topics"
 _READY_MS: Final = 10_000
@@ -141,7 +145,7 @@ def _missing(topic: Topic) -> Drift:
 def _create_missing(admin: KafkaAdminClient, topics: Sequence[Topic]) -> list[str]:
     """Create topics one by one, so that one made elsewhere meanwhile does not fail the others."""
     there = _read_partitions(admin, topics)
-    created = []
+    created: list[str] = []
     for topic in topics:
         if topic.name in there:
             continue
@@ -151,22 +155,33 @@ def _create_missing(admin: KafkaAdminClient, topics: Sequence[Topic]) -> list[st
         except TopicAlreadyExistsError:
             continue
         created.append(topic.name)
-    if created:
-        admin.wait_for_topics(created, timeout_ms=_READY_MS)
+    if len(there) < len(topics):
+        admin.wait_for_topics([topic.name for topic in topics], timeout_ms=_READY_MS)
     return created
 
 
 def _mend_settings(admin: KafkaAdminClient, topics: Sequence[Topic]) -> list[Change]:
+    wrong = _wrong_settings(admin, topics)
+    if wrong:
+        time.sleep(_SETTLE_S)
+        wrong = _wrong_settings(admin, topics)
+    for name, settings in wrong.items():
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=settings)])
+    return [
+        Change(name, f"{key} set to {value}") for name, settings in wrong.items() for key, value in settings.items()
+    ]
+
+
+def _wrong_settings(admin: KafkaAdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
+    """By topic, what must be set."""
     found = _read_settings(admin, topics)
-    changes = []
-    for topic in topics:
-        wrong = {
+    wrong = {
+        topic.name: {
             name: value for name, value in settings_of(topic).items() if found.get(topic.name, {}).get(name) != value
         }
-        if wrong:
-            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=wrong)])
-            changes += [Change(topic.name, f"{name} set to {value}") for name, value in wrong.items()]
-    return changes
+        for topic in topics
+    }
+    return {name: settings for name, settings in wrong.items() if settings}
 
 
 def _read_partitions(admin: KafkaAdminClient, topics: Sequence[Topic]) -> dict[str, int]:
