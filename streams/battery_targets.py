@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from balancer.forecast import QuarterHistory
 from balancer.target_policy import Band, Batteries, Fleet, band, target_kw
 from hub.quarters import QUARTER_US
+from streams.bounds import Floats
 from streams.budgets import Interval
-from streams.plant import Floats, Plant
+from streams.plant import Plant
 
 SIGN_RATIO: Final = 0.3
 """A grid loop does not see the park. That its own net load falls below this part of its share stands for a park with

@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.bounds import Floats
 from streams.estimate import Estimate
 from streams.fold import PointState
-from streams.plant import Floats, Plant
+from streams.plant import Plant
 
 REACH_S: Final = 5.0
 """A plan looks this far ahead: no asset is counted on for more than it can reach by its ramp until then."""

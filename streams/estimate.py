@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.quarters import quarter_start_us
+from streams.bounds import Floats
 from streams.fold import NEVER, PointState, quarter_so_far
-from streams.plant import Floats, Plant
+from streams.plant import Plant
 
 RAMP_RATIO_PER_S: Final = 1 / 30
 """Share of its contract by which a connection that is not heard may change per second. Invented: a factory's largest

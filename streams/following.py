@@ -11,9 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.bounds import Floats
 from streams.fold import NEVER
 from streams.messages import Bound
-from streams.plant import Floats, Plant
+from streams.plant import Plant
 
 PATIENCE_READINGS: Final = 4
 """A setpoint reaches a device within a tick, its first movement shows in the next reading; two more for lateness."""

@@ -12,6 +12,7 @@ import numpy as np
 from balancer.kernel import Answer, Solver, State
 from balancer.violations import find_violations
 from hub.model import Hub, NodeLimit
+from streams.bounds import Floats
 from streams.boxes import Boxes, boxes
 from streams.budgets import Held, Interval
 from streams.codec import Rejected
@@ -23,7 +24,7 @@ from streams.following import Following
 from streams.limits import judged_bounds_kw, with_budget, within_apparent_kw, within_phases_kw
 from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, Violation
 from streams.node_states import node_states
-from streams.plant import Floats, Plant, build_plant
+from streams.plant import Plant, build_plant
 from streams.setpoints import SetpointWriter, binding_limits, budget_binds, decide
 
 _UNLIMITED: Final = Interval(-np.inf, np.inf)
@@ -72,12 +73,9 @@ class GridLoop:
         """Make room for what the kernel needs of the plant's limits."""
         self._solver = Solver(self.plant.topology)
         self._state = State.of(self.plant.topology)
-        self._bound_node = np.array([bounds.node for bounds in self.plant.bounds], np.int64)
-        self._imports = np.array([bounds.imports for bounds in self.plant.bounds], np.bool_)
 
     def take_limits(self, limits: Sequence[NodeLimit]) -> None:
         """Obey these limits of the park from the next offer on, instead of those before."""
-        self._offered = None
         self.held = self.held.with_fallback(fallback_shares(self._grid_loops, limits)[self.plant.grid_loop])
         known, self.plant = self.plant, self.plant.with_limits(limits)
         self._offered = None  # it was made under other limits
@@ -133,7 +131,7 @@ class GridLoop:
 
     def offer(self, *, tick: int, now_us: int) -> Offer:
         """Phase 1: what the loop could do in this tick, its own limits kept."""
-        look = self._offered = self._see(tick=tick, now_us=now_us)
+        look = self._offered = self._look(tick=tick, now_us=now_us)
         known = look.known
         room = self._boxes(known)
         held = self.held.budget if self.held.on_lease(now_us=now_us) else None
@@ -154,7 +152,7 @@ class GridLoop:
         """Phase 2: setpoints that keep the loop's limits and its budget."""
         look, self._offered = self._offered, None
         if look is None or look.tick != tick or look.folds != self._folds:
-            look = self._see(tick=tick, now_us=now_us)
+            look = self._look(tick=tick, now_us=now_us)
         known, at = look.known, self.plant.asset_point
         self._following.observe(self._points.power_kw[at], measured_us=self._points.at_us[at])
         room = self._boxes(known)
@@ -166,11 +164,9 @@ class GridLoop:
         frame = self._writer.frame(decision, tick=tick, now_us=now_us, folded_until_us=self.folded_until_us)
         return Cycle(frame, self._loop_state(known, answer, bounds_kw=bounds_kw, tick=tick))
 
-    def _look(self, now_us: int) -> Estimate:
-        return estimate(self.plant, self._points, self._memory, now_us=now_us, stale_after_s=self._timing.stale_after_s)
-
-    def _see(self, *, tick: int, now_us: int) -> _Look:
-        known = self._look(now_us)
+    def _look(self, *, tick: int, now_us: int) -> _Look:
+        stale_after_s = self._timing.stale_after_s
+        known = estimate(self.plant, self._points, self._memory, now_us=now_us, stale_after_s=stale_after_s)
         judged_kw = judged_bounds_kw(
             self.plant.bounds, energy_kwh=known.energy_kwh, uncovered_s=known.uncovered_s, now_us=now_us
         )
@@ -187,7 +183,7 @@ class GridLoop:
     def _prepare(self, known: Estimate, room: Boxes, *, bounds_kw: Floats) -> State:
         state = self._state
         most_kw = known.uncontrolled.high_kw + self.plant.sum_up(self.plant.per_connection(room.unseen_kw))
-        at, node, imports = self.plant.bounds_at, self._bound_node, self._imports
+        at, node, imports = self.plant.bounds_at, self.plant.bounds.node, self.plant.bounds.imports
         state.uncontrolled_kw[at] = np.where(imports, most_kw[node], known.uncontrolled.low_kw[node])
         state.upper_kw[at] = np.where(imports, bounds_kw, np.inf)
         state.lower_kw[at] = np.where(imports, -np.inf, 0.0 - bounds_kw)

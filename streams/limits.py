@@ -4,7 +4,6 @@ A bound of import is what the node may draw, one of export what it may feed in, 
 the unfavourable end of what the meters tell.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -12,8 +11,9 @@ import numpy as np
 from balancer.apparent_power import active_limit_kw
 from balancer.quarter_law import QUARTER_H, quarter_bound_kw
 from hub.quarters import QUARTER_US, quarter_start_us
+from streams.bounds import BoundRows, Floats
 from streams.budgets import Interval
-from streams.plant import PHASES, Bounds, Floats, Plant
+from streams.plant import PHASES, Plant
 
 QUARTER_MARGIN_RATIO: Final = 0.002
 """Share of a quarter's energy kept free for what our clock and meter may differ from the settlement meter's."""
@@ -29,7 +29,7 @@ def seconds_left(now_us: int) -> float:
     return (quarter_start_us(now_us) + QUARTER_US - now_us) / 1e6
 
 
-def judged_bounds_kw(bounds: Sequence[Bounds], *, energy_kwh: Floats, uncovered_s: Floats, now_us: int) -> Floats:
+def judged_bounds_kw(bounds: BoundRows, *, energy_kwh: Floats, uncovered_s: Floats, now_us: int) -> Floats:
     """[n_bounds] What each entry allows now by its own limits, budgets left out; never negative.
 
     A quarter that is overdrawn in one direction is not mended by going the other way: A+ and A- are separate registers,
@@ -41,24 +41,20 @@ def judged_bounds_kw(bounds: Sequence[Bounds], *, energy_kwh: Floats, uncovered_
         uncovered_s: [n_nodes].
         now_us: the instant the energy was taken at.
     """
-    node = np.array([b.node for b in bounds], np.int64)
-    direction = np.array([0 if b.imports else 1 for b in bounds], np.int64)
-    quarter_kw = np.array([b.quarter_kw for b in bounds])
-    mean_kw = np.where(np.isfinite(quarter_kw), quarter_kw, 0.0)
+    mean_kw = np.where(np.isfinite(bounds.quarter_kw), bounds.quarter_kw, 0.0)
+    uncovered_kwh = (1 - QUARTER_MARGIN_RATIO) * mean_kw * uncovered_s[bounds.node] / _S_PER_H
     bounds_kw = quarter_bound_kw(
-        quarter_kw,
-        energy_kwh=energy_kwh[node, direction] + (1 - QUARTER_MARGIN_RATIO) * mean_kw * uncovered_s[node] / _S_PER_H,
+        bounds.quarter_kw,
+        energy_kwh=energy_kwh[bounds.node, bounds.side] + uncovered_kwh,
         left_s=seconds_left(now_us),
-        instant_kw=np.array([b.instant_kw for b in bounds]),
+        instant_kw=bounds.instant_kw,
         margin_kwh=mean_kw * QUARTER_H * QUARTER_MARGIN_RATIO,
         reaction_s=REACTION_S,
     )
     return np.maximum(bounds_kw, 0.0)
 
 
-def within_apparent_kw(
-    bounds: Sequence[Bounds], bounds_kw: Floats, *, reactive_kvar: Floats, cos_phi_ratio: float
-) -> Floats:
+def within_apparent_kw(bounds: BoundRows, bounds_kw: Floats, *, reactive_kvar: Floats, cos_phi_ratio: float) -> Floats:
     """[n_bounds] The bounds with what reactive power leaves of limits in kVA.
 
     Args:
@@ -67,12 +63,11 @@ def within_apparent_kw(
         reactive_kvar: [n_nodes] as measured, of either sign; NaN where it is not known.
         cos_phi_ratio: active over apparent power where it is not known.
     """
-    apparent_kva = np.array([b.apparent_kva for b in bounds])
-    measured_kvar = reactive_kvar[[b.node for b in bounds]]
+    measured_kvar = reactive_kvar[bounds.node]
     left_kw = np.where(
         np.isnan(measured_kvar),
-        apparent_kva * cos_phi_ratio,
-        active_limit_kw(apparent_kva, np.nan_to_num(measured_kvar)),
+        bounds.apparent_kva * cos_phi_ratio,
+        active_limit_kw(bounds.apparent_kva, np.nan_to_num(measured_kvar)),
     )
     return np.minimum(bounds_kw, left_kw)
 
@@ -92,15 +87,12 @@ def within_phases_kw(plant: Plant, bounds_kw: Floats, *, phase_a: Floats, power_
     room_a = plant.phase_a - phase_a
     room_kw = plant.phase_kw_per_a * np.where(room_a < 0, PHASES * room_a, room_a)
     most_kw = np.maximum(np.stack([power_kw, 0.0 - power_kw]) + room_kw, 0.0)
-    at = ([0 if b.imports else 1 for b in plant.bounds], [b.node for b in plant.bounds])
-    is_capacity = np.isfinite([b.apparent_kva for b in plant.bounds])
-    return np.where(is_capacity & ~np.isnan(most_kw[at]), np.minimum(bounds_kw, most_kw[at]), bounds_kw)
+    most_kw = most_kw[plant.bounds.side, plant.bounds.node]
+    is_capacity = np.isfinite(plant.bounds.apparent_kva)
+    return np.where(is_capacity & ~np.isnan(most_kw), np.minimum(bounds_kw, most_kw), bounds_kw)
 
 
-def with_budget(bounds: Sequence[Bounds], bounds_kw: Floats, *, budget: Interval) -> Floats:
+def with_budget(bounds: BoundRows, bounds_kw: Floats, *, budget: Interval) -> Floats:
     """[n_bounds] The bounds with the hub agent's interval filled in."""
-    filled = bounds_kw.copy()
-    for at, b in enumerate(bounds):
-        if b.budget:
-            filled[at] = budget.max_kw if b.imports else 0.0 - budget.min_kw
-    return filled
+    budget_kw = np.where(bounds.imports, budget.max_kw, 0.0 - budget.min_kw)
+    return np.where(bounds.budget, budget_kw, bounds_kw)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from balancer.model import Layer
 from balancer.quarter_law import QUARTER_S
+from streams.bounds import BoundRows, Floats
 from streams.estimate import Span
 from streams.limits import seconds_left
 from streams.messages import NodeStates
-from streams.plant import Bounds, Floats, Indices
 
 _MIN_PASSED_S = 1.0
 """A mean over less than a second of a quarter says nothing yet."""
@@ -20,7 +20,7 @@ _MIN_PASSED_S = 1.0
 def node_states(
     node_ids: Sequence[str],
     *,
-    bounds: Sequence[Bounds],
+    bounds: BoundRows,
     bounds_kw: Floats,
     power: Span,
     energy_kwh: Floats,
@@ -42,15 +42,8 @@ def node_states(
     so_far_kw = np.where(np.isnan(mean_kw), flow_kw, mean_kw)
     projected_kw = (so_far_kw * passed_s + flow_kw * left_s) / QUARTER_S
     limit_kw = np.full((len(node_ids), 2), np.inf)
-    node_and_side = (
-        np.array([b.node for b in bounds], np.int64),
-        np.array([0 if b.imports else 1 for b in bounds], np.int64),
-    )
-    np.minimum.at(limit_kw, node_and_side, bounds_kw)
-    rank = np.array(
-        [_BUDGET if b.budget else int(b.layer) for b in bounds], np.int64
-    )  # int: numpy takes an enum slowly
-    layers = _binding_layers(rank, bounds_kw, limit_kw, node_and_side=node_and_side)
+    np.minimum.at(limit_kw, (bounds.node, bounds.side), bounds_kw)
+    layers = _binding_layers(bounds, bounds_kw, limit_kw)
     return NodeStates(
         ids=list(node_ids),
         power_kw=_column((power.low_kw + power.high_kw) / 2),
@@ -70,18 +63,15 @@ def node_states(
     )
 
 
-_BUDGET: Final = len(Layer)
 _LAYER_NAMES: Final = (*(layer.name.lower() for layer in Layer), "budget", "")
 
 
-def _binding_layers(
-    rank: NDArray[np.int64], bounds_kw: Floats, limit_kw: Floats, *, node_and_side: tuple[Indices, Indices]
-) -> tuple[list[str], list[str]]:
+def _binding_layers(bounds: BoundRows, bounds_kw: Floats, limit_kw: Floats) -> tuple[list[str], list[str]]:
     """[n_nodes] for import and for export: the layer of the tightest bound; among equals the highest."""
     none = len(_LAYER_NAMES) - 1
-    is_tightest = np.isfinite(bounds_kw) & (bounds_kw <= limit_kw[node_and_side])
+    at = (bounds.node, bounds.side)
     found = np.full(limit_kw.shape, none)
-    np.minimum.at(found, node_and_side, np.where(is_tightest, rank, none))
+    np.minimum.at(found, at, np.where(np.isfinite(bounds_kw) & (bounds_kw <= limit_kw[at]), bounds.rank, none))
     imports, exports = ([_LAYER_NAMES[layer] for layer in column] for column in found.T.tolist())
     return imports, exports
 

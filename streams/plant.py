@@ -4,7 +4,7 @@ Nodes are in topological order, parents first; node 0 is the grid loop itself. F
 changes; what is measured lives in `streams.fold`, what follows from it in `streams.estimate`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
@@ -12,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from balancer.model import Asset as KernelAsset
-from balancer.model import Layer, Limit
 from balancer.model import Node as KernelNode
-from balancer.topology import Topology, compile_topology
-from hub.model import PARK, Asset, AssetKind, Connection, Hub, Judged, LimitLayer, Measured, NodeLimit
+from balancer.topology import Topology
+from hub.model import PARK, Asset, AssetKind, Connection, Hub, Measured, NodeLimit
 from hub.tree import Node, build_tree, loop_nodes
+from streams.bounds import BUDGET_BOUNDS, BoundRows, Floats, Indices, compile_bounds, indices, lay_out_bounds
 from streams.columns import Points
 from streams.messages import Bound
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 ABSURD_FACTOR: Final = 2.0
 """A reading above this many times what the point can carry is refused; short circuits are the relay's business."""
@@ -29,45 +26,8 @@ ABSURD_FACTOR: Final = 2.0
 PHASES: Final = 3
 """Of every connection: a large consumer has no other."""
 
-BUDGET_LAYER: Final = Layer.DSO_CAP
-"""A budget stands for the park's limits: no cable of the loop gives way to it, each contract in the loop does."""
-
-KERNEL_LAYER: Final = {
-    LimitLayer.PROTECTION: Layer.PROTECTION,
-    LimitLayer.DSO_CAP: Layer.DSO_CAP,
-    LimitLayer.CONTRACT: Layer.CONTRACT,
-    LimitLayer.OPERATOR: Layer.OPERATOR,
-    LimitLayer.PLAN: Layer.PLAN,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """All limits of one layer on one node in one direction; `inf` where there is none."""
-
-    node: int
-    layer: Layer
-    imports: bool
-    instant_kw: float
-    quarter_kw: float
-    apparent_kva: float = np.inf
-    """The tightest limit on apparent power."""
-    budget: bool = False
-    """Stands for the hub agent's budget; its bound comes with each budget."""
-
-    @property
-    def place(self) -> tuple[int, Layer, bool]:
-        """Node, layer and direction: one entry each, budgets apart."""
-        return self.node, self.layer, self.imports
-
-
 _BOUND: Final = {AssetKind.PV: Bound.AT_LEAST, AssetKind.BATTERY: Bound.EXACT}
 """Whatever else takes power is told a ceiling."""
-
-_BUDGET_BOUNDS: Final = tuple(
-    Bounds(node=0, layer=BUDGET_LAYER, imports=imports, instant_kw=np.inf, quarter_kw=np.inf, budget=True)
-    for imports in (True, False)
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +86,7 @@ class Plant:
     """[n_nodes] Power of one ampere in one phase, by the connection's voltage."""
     asset_bound: tuple[Bound, ...]
     """How each asset's setpoints are meant."""
-    bounds: tuple[Bounds, ...]
+    bounds: BoundRows
     bounds_at: Indices
     topology: Topology
 
@@ -149,20 +109,16 @@ class Plant:
         """
         index = {node: at for at, node in enumerate(self.node_ids)}
         found = {b.place: b for b in lay_out_bounds([limit for limit in limits if limit.node in index], index)}
-        kept = tuple(b if b.budget else found.pop(b.place, _without_bound(b)) for b in self.bounds)
+        kept = [b if b.budget else found.pop(b.place, b.lifted()) for b in self.bounds]
+        bounds = BoundRows([*kept, *found.values()])
         if not found:
-            return replace(self, bounds=kept)
-        bounds = (*kept, *found.values())
+            return replace(self, bounds=bounds)
         nodes = [
             KernelNode(node, None if above < 0 else self.node_ids[above])
             for node, above in zip(self.node_ids, self.parent.tolist(), strict=True)
         ]
         topology, bounds_at = compile_bounds(nodes, self.topology.assets, bounds)
         return replace(self, bounds=bounds, bounds_at=bounds_at, topology=topology)
-
-
-def _without_bound(bounds: Bounds) -> Bounds:
-    return replace(bounds, instant_kw=np.inf, quarter_kw=np.inf, apparent_kva=np.inf)
 
 
 def build_plant(hub: Hub, grid_loop: str) -> Plant:
@@ -176,7 +132,7 @@ def build_plant(hub: Hub, grid_loop: str) -> Plant:
     point = points.index()
     pairs = [(above, place[c.ean]) for c in connections for above in _path(nodes, index, c.ean)]
     limits = [limit for limit in hub.limits if limit.node in index]
-    bounds = (*lay_out_bounds(limits, index), *_BUDGET_BOUNDS)
+    bounds = BoundRows([*lay_out_bounds(limits, index), *BUDGET_BOUNDS])
     topology, bounds_at = compile_bounds(
         [KernelNode(node.id, node.parent if node.parent in index else None) for node in nodes],
         [_kernel_asset(asset) for asset in assets],
@@ -188,17 +144,17 @@ def build_plant(hub: Hub, grid_loop: str) -> Plant:
         grid_loop=grid_loop,
         points=points,
         node_ids=tuple(node.id for node in nodes),
-        parent=_indices(index.get(node.parent or "", -1) for node in nodes),
-        meter=_indices(point[node.id] if node.measured is Measured.METER else -1 for node in nodes),
+        parent=indices(index.get(node.parent or "", -1) for node in nodes),
+        meter=indices(point[node.id] if node.measured is Measured.METER else -1 for node in nodes),
         connections=connections,
-        connection_node=_indices(index[c.ean] for c in connections),
+        connection_node=indices(index[c.ean] for c in connections),
         contract_kw=np.array([c.contract_import_kw for c in connections]),
-        pair_node=_indices(above for above, _ in pairs),
-        pair_connection=_indices(below for _, below in pairs),
+        pair_node=indices(above for above, _ in pairs),
+        pair_connection=indices(below for _, below in pairs),
         assets=assets,
         devices=Devices.of(assets),
-        asset_point=_indices(point[asset.id] for asset in assets),
-        asset_connection=_indices(place[asset.ean] for asset in assets),
+        asset_point=indices(point[asset.id] for asset in assets),
+        asset_connection=indices(place[asset.ean] for asset in assets),
         is_pv=np.array([asset.kind is AssetKind.PV for asset in assets], np.bool_),
         is_battery=np.array([asset.kind is AssetKind.BATTERY for asset in assets], np.bool_),
         phase_a=_per_node(nodes, {c.ean: c.capacity_a for c in connections}),
@@ -231,42 +187,6 @@ def _path(nodes: Sequence[Node], index: dict[str, int], node_id: str) -> list[in
     return path
 
 
-def lay_out_bounds(limits: Sequence[NodeLimit], index: dict[str, int]) -> tuple[Bounds, ...]:
-    """Limits of the hub folder as one entry per node, layer and direction; within a layer the tightest counts."""
-    found: dict[tuple[int, Layer, bool], dict[Judged, float]] = {}
-    apparent_kva: dict[tuple[int, Layer, bool], float] = {}
-    for limit in limits:
-        for imports, power_kw in ((True, limit.import_kw), (False, limit.export_kw)):
-            if power_kw is not None:
-                place = (index[limit.node], KERNEL_LAYER[limit.layer], imports)
-                judged = found.setdefault(place, {})
-                judged[limit.judged] = min(power_kw, judged.get(limit.judged, np.inf))
-                if limit.apparent:
-                    apparent_kva[place] = min(power_kw, apparent_kva.get(place, np.inf))
-    return tuple(
-        Bounds(
-            node=node,
-            layer=layer,
-            imports=imports,
-            instant_kw=judged.get(Judged.INSTANT, np.inf),
-            quarter_kw=judged.get(Judged.QUARTER, np.inf),
-            apparent_kva=apparent_kva.get((node, layer, imports), np.inf),
-        )
-        for (node, layer, imports), judged in found.items()
-    )
-
-
-def compile_bounds(
-    nodes: Sequence[KernelNode], assets: Sequence[KernelAsset], bounds: Sequence[Bounds]
-) -> tuple[Topology, Indices]:
-    """Compile a kernel topology with one limit per entry of `bounds`; returns also where each entry went."""
-    # the kernel sorts limits by node; a serial number as uncontrolled load finds each back
-    limits = [Limit(nodes[b.node].id, layer=b.layer, uncontrolled_kw=float(at)) for at, b in enumerate(bounds)]
-    topology = compile_topology(nodes, limits, assets)
-    position = {int(limit.uncontrolled_kw): at for at, limit in enumerate(topology.limits)}
-    return topology, _indices(position[at] for at in range(len(bounds)))
-
-
 def _kernel_asset(asset: Asset) -> KernelAsset:
     return KernelAsset(
         id=asset.id,
@@ -277,7 +197,3 @@ def _kernel_asset(asset: Asset) -> KernelAsset:
         order_down=asset.order_down,
         order_up=asset.order_up,
     )
-
-
-def _indices(values: Iterable[int]) -> Indices:
-    return np.array(list(values), np.int64)

@@ -8,9 +8,10 @@ import numpy as np
 from balancer.kernel import Answer
 from balancer.rounding import round_to_steps
 from hub.model import PARK
+from streams.bounds import Floats
 from streams.boxes import Boxes
 from streams.messages import Epoch, Reason, SetpointFrame
-from streams.plant import Floats, Plant
+from streams.plant import Plant
 
 FULL_EVERY_TICKS: Final = 10
 """A full frame is repeated this often, so that a dispatch that lost one is whole again within a lease."""

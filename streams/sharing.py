@@ -6,7 +6,7 @@ in this tick is inelastic anywhere within what it may be obeying.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,9 +15,9 @@ import numpy as np
 from balancer.curve import FlexibilityCurve, check_curve, inelastic
 from balancer.topology import Topology
 from balancer.two_level import clear_curves
+from streams.bounds import BoundRows, Floats, Indices
 from streams.budgets import MOST_KW, Exposure, Interval
 from streams.messages import Offer
-from streams.plant import Bounds, Floats, Indices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Upper:
     """The nodes above the grid loops, laid out once: kernel topology with one asset per loop, and their bounds."""
 
     topology: Topology
-    bounds: tuple[Bounds, ...]
+    bounds: BoundRows
     bounds_at: Indices
 
 
@@ -163,7 +163,7 @@ def _clear(
     )
 
 
-def _limit(bounds: Sequence[Bounds], bounds_kw: Floats, *, residual_kw: Floats) -> Interval:
+def _limit(bounds: BoundRows, bounds_kw: Floats, *, residual_kw: Floats) -> Interval:
     """Net power that all loops together may have, whichever upper node is the tightest."""
     low_kw, high_kw = -np.inf, np.inf
     for b, bound_kw in zip(bounds, bounds_kw, strict=True):
@@ -174,7 +174,7 @@ def _limit(bounds: Sequence[Bounds], bounds_kw: Floats, *, residual_kw: Floats) 
     return Interval(float(low_kw), float(max(high_kw, low_kw)))
 
 
-def _facing(bounds: Sequence[Bounds], most_kw: Floats, least_kw: Floats) -> Floats:
+def _facing(bounds: BoundRows, most_kw: Floats, least_kw: Floats) -> Floats:
     """[n_bounds] The load that each bound meets, as a magnitude in its direction."""
     return np.array([most_kw[b.node] if b.imports else 0.0 - least_kw[b.node] for b in bounds])
 
@@ -184,7 +184,7 @@ def _at_rest_kw(curve: FlexibilityCurve) -> float:
     return curve.power_kw[curve.order.index(0)]
 
 
-def _binding(bounds: Sequence[Bounds], room_kw: Floats, *, moved_kw: float, n_nodes: int) -> list[str]:
+def _binding(bounds: BoundRows, room_kw: Floats, *, moved_kw: float, n_nodes: int) -> list[str]:
     """[n_upper_nodes] The direction that moved the loops, at the node with the least room in it."""
     binding = [""] * n_nodes
     facing = [at for at, b in enumerate(bounds) if b.imports == (moved_kw < 0)]

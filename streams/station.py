@@ -13,6 +13,7 @@ import numpy as np
 
 from balancer.model import Asset, Node
 from hub.model import GROUP, PARK, STATION, Hub, NodeLimit
+from streams.bounds import Floats, compile_bounds, lay_out_bounds
 from streams.budgets import Exposure, Interval, Lent, grant, is_sound
 from streams.codec import Rejected
 from streams.columns import BadReading, Frame, Points, check_columns
@@ -22,7 +23,7 @@ from streams.fold import NEVER, PointState, fold
 from streams.limits import judged_bounds_kw
 from streams.messages import Budget, Epoch, LoopState, NodeStates, Offer
 from streams.node_states import node_states
-from streams.plant import ABSURD_FACTOR, Floats, compile_bounds, lay_out_bounds
+from streams.plant import ABSURD_FACTOR
 from streams.sharing import Residual, Shares, Upper, share_out, view_loop
 
 NODES: Final = (PARK, GROUP)
@@ -161,8 +162,8 @@ class Station:
         """[n_bounds] What the upper nodes may carry, the park's margin kept free (R22)."""
         bounds = self._upper.bounds
         bounds_kw = judged_bounds_kw(bounds, energy_kwh=energy_kwh, uncovered_s=uncovered_s, now_us=now_us)
-        margin_kw = [self._margin.import_kw if b.imports else self._margin.export_kw for b in bounds]
-        return bounds_kw - np.where([NODES[b.node] == PARK for b in bounds], margin_kw, 0.0)
+        margin_kw = np.where(bounds.imports, self._margin.import_kw, self._margin.export_kw)
+        return bounds_kw - np.where(bounds.node == NODES.index(PARK), margin_kw, 0.0)
 
     def _exposures(self, now_us: int) -> dict[str, Exposure]:
         return {loop: lent.exposure(now_us=now_us, lease_us=self._lease_us) for loop, lent in self._lent.items()}

@@ -18,7 +18,7 @@ from hub.quarters import QUARTER_US
 from streams.battery_targets import BatteryTargets
 from streams.budgets import Interval
 from streams.limits import judged_bounds_kw
-from streams.plant import Indices, Plant, build_plant
+from streams.plant import Plant, build_plant
 
 _MISSED_KW: Final = 1e-6
 """A limit that is missed by less is kept, but for rounding."""
@@ -42,12 +42,10 @@ class QuarterPlant:
         self._park, self._group = node_ids.index(PARK), node_ids.index(GROUP)
         self._member = np.array([connection.member for connection in self.plant.connections])
         self._outsider: Floats = (~self._member[self.plant.asset_connection]).astype(np.float64)
-        self._node: Indices = np.array([b.node for b in bounds], np.int64)
         bounds_kw = judged_bounds_kw(  # the same for every quarter, seen from its first instant
             bounds, energy_kwh=np.zeros((len(node_ids), 2)), uncovered_s=np.zeros(len(node_ids)), now_us=QUARTER_US
         )
-        at_park = self._node == self._park
-        imports = np.array([b.imports for b in bounds])
+        imports, at_park = bounds.imports, bounds.node == self._park
         bounds_kw -= np.where(at_park, np.where(imports, hub.margin.import_kw, hub.margin.export_kw), 0.0)
         at = self.plant.bounds_at
         self._state.upper_kw[at] = np.where(imports, bounds_kw, np.inf)
@@ -78,7 +76,7 @@ class QuarterPlant:
         loads_kw = plant.sum_up(load_kw)
         # The tree knows every connection as part of the group: what is none of the group's comes off again.
         loads_kw[self._group] = load_kw @ self._member - self._last_kw @ self._outsider
-        state.uncontrolled_kw[plant.bounds_at] = loads_kw[self._node]
+        state.uncontrolled_kw[plant.bounds_at] = loads_kw[plant.bounds.node]
         state.min_kw[:], state.max_kw[:], state.target_kw[:] = min_kw, max_kw, target_kw
         answer = self._solver.solve(state)
         over_kw, under_kw = excess(answer)

@@ -9,10 +9,10 @@ import pytest
 from balancer.model import Layer
 from hub.limits import limit_book, limits_at
 from hub.model import Judged, LimitLayer, NodeLimit
+from streams.bounds import BoundRows, Bounds, lay_out_bounds
 from streams.grid_loop import GridLoop
 from streams.limits import within_apparent_kw, within_phases_kw
 from streams.messages import DeadLetterReason, Epoch
-from streams.plant import Bounds, lay_out_bounds
 from tests.hub.test_limits import stated
 from tests.streams.small_park import FACTORY, QUARTER_START_US, SECOND_US, STALE_AFTER_S, frame, north_kw, small_hub
 
@@ -99,7 +99,7 @@ def test_a_limit_that_somebody_states_does_not_turn_kva_into_kw():
 
 
 def test_a_node_without_a_limit_in_kva_has_none_by_it():
-    bounds = [Bounds(node=0, layer=Layer.CONTRACT, imports=True, instant_kw=np.inf, quarter_kw=np.inf)]
+    bounds = BoundRows([Bounds(node=0, layer=Layer.CONTRACT, imports=True, instant_kw=np.inf, quarter_kw=np.inf)])
     kw = within_apparent_kw(bounds, np.array([np.inf]), reactive_kvar=np.array([5.0]), cos_phi_ratio=0.9)
     assert kw.tolist() == [np.inf]
 

@@ -7,9 +7,10 @@ import pytest
 
 from balancer.model import Layer
 from hub.model import GROUP, PARK, Judged, LimitLayer, NodeLimit
+from streams.bounds import Bounds
 from streams.grid_loop import GridLoop
 from streams.messages import Epoch
-from streams.plant import Bounds, build_plant
+from streams.plant import build_plant
 from streams.station import Station
 from tests.streams.small_park import FACTORY, QUARTER_START_US, SECOND_US, frame, north_kw, small_hub
 from tests.streams.test_node_states import told

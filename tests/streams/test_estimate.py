@@ -38,7 +38,7 @@ def path(loop, node):
 
 
 def test_on_fresh_meters_both_ends_are_equal_and_a_node_is_the_sum_of_what_lies_below(loop):
-    known = loop._look(loop.now_us)
+    known = loop._look(tick=0, now_us=loop.now_us).known
     np.testing.assert_allclose(known.power.low_kw, known.power.high_kw)
     eans = loop.plant.connection_node
     feeders = np.flatnonzero(loop.plant.parent == 0)
@@ -48,10 +48,10 @@ def test_on_fresh_meters_both_ends_are_equal_and_a_node_is_the_sum_of_what_lies_
 
 
 def test_a_dead_connection_meter_widens_only_its_own_path(loop):
-    known = loop._look(loop.now_us)
+    known = loop._look(tick=0, now_us=loop.now_us).known
     connection = loop.plant.connections[0]
     forget(loop, connection.ean, age_s=20)
-    blurred = loop._look(loop.now_us)
+    blurred = loop._look(tick=0, now_us=loop.now_us).known
     touched = set(np.flatnonzero(blurred.power.high_kw - blurred.power.low_kw > 1e-9))
     assert touched <= set(path(loop, connection.ean))
     assert set(np.flatnonzero(~blurred.fresh)) == set(path(loop, connection.ean))
@@ -61,13 +61,13 @@ def test_a_dead_connection_meter_widens_only_its_own_path(loop):
 def test_a_silent_asset_makes_what_lies_above_it_uncertain_and_nothing_else(loop):
     roof = next(asset for asset in loop.plant.assets if asset.kind is AssetKind.PV)
     forget(loop, roof.id, age_s=60)
-    assert set(np.flatnonzero(~loop._look(loop.now_us).fresh)) == set(path(loop, roof.ean))
+    assert set(np.flatnonzero(~loop._look(tick=0, now_us=loop.now_us).known.fresh)) == set(path(loop, roof.ean))
 
 
 def test_pv_that_is_not_heard_counts_as_nothing_for_import_and_in_full_for_export(loop):
     roof = next(asset for asset in loop.plant.assets if asset.kind is AssetKind.PV)
     forget(loop, roof.id, age_s=60)
-    known = loop._look(loop.now_us)
+    known = loop._look(tick=0, now_us=loop.now_us).known
     at = node_at(loop, roof.ean)
     spread_kw = known.uncontrolled.high_kw[at] - known.uncontrolled.low_kw[at]
     assert spread_kw == pytest.approx(roof.max_kw - roof.min_kw)
@@ -85,7 +85,7 @@ def test_a_lost_feeder_meter_opens_the_loop_and_its_assets_go_home(loop):
 def test_what_no_register_covers_counts_as_if_the_limit_had_been_used():
     park = Park("sunny-noon", into_quarter_s=450).turn(1)
     loop = park.loops["lus-1"]
-    known = loop._look(park.now_us)
+    known = loop._look(tick=0, now_us=park.now_us).known
     assert known.uncovered_s[0] == pytest.approx(450, abs=1)
     quarterly = [
         at for at, b in enumerate(loop.plant.bounds) if np.isfinite(b.quarter_kw) and b.imports and b.node == 0
@@ -100,7 +100,7 @@ def test_what_no_register_covers_counts_as_if_the_limit_had_been_used():
 def test_a_whole_quarter_later_every_second_is_covered():
     park = Park("sunny-noon", into_quarter_s=880).turn(30)
     for loop in park.loops.values():
-        assert not loop._look(park.now_us).uncovered_s.any()
+        assert not loop._look(tick=0, now_us=park.now_us).known.uncovered_s.any()
 
 
 class Factory:
@@ -120,7 +120,7 @@ class Factory:
         assert self.loop.fold(frame(at_us, powers_kw, import_wh), received_at_us=at_us) == ()
 
     def look(self, *, at_s):
-        return self.loop._look(QUARTER_START_US + round(at_s * SECOND_US))
+        return self.loop._look(tick=0, now_us=QUARTER_START_US + round(at_s * SECOND_US)).known
 
     def load_kw(self, *, at_s):
         known = self.look(at_s=at_s)

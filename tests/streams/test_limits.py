@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from balancer.model import Layer
+from streams.bounds import BoundRows, Bounds, lay_out_bounds
 from streams.budgets import Interval
 from streams.grid_loop import GridLoop
 from streams.limits import judged_bounds_kw, seconds_left, with_budget
 from streams.messages import Epoch
-from streams.plant import Bounds, lay_out_bounds
 from tests.streams.small_park import (
     FACTORY,
     PLAZA,
@@ -35,7 +35,7 @@ def bounds_of(*, imports=True, quarter_kw=LIMIT_KW, instant_kw=np.inf, node=0, b
 
 def bound_kw(bounds, *, passed_s, import_kwh=0.0, export_kwh=0.0, uncovered_s=0.0):
     allowed_kw = judged_bounds_kw(
-        [bounds],
+        BoundRows([bounds]),
         energy_kwh=np.array([[import_kwh, export_kwh]]),
         uncovered_s=np.array([uncovered_s]),
         now_us=QUARTER_START_US + passed_s * SECOND_US,
@@ -91,7 +91,7 @@ def test_the_tighter_of_an_instant_and_a_quarter_limit_holds():
 
 
 def test_each_entry_is_judged_by_its_own_node_and_direction():
-    rows = [bounds_of(node=node, imports=imports) for node in (1, 0) for imports in (True, False)]
+    rows = BoundRows(bounds_of(node=node, imports=imports) for node in (1, 0) for imports in (True, False))
     energy_kwh = np.array([[24.95, 0.0], [0.0, 24.95]])
     allowed_kw = judged_bounds_kw(
         rows, energy_kwh=energy_kwh, uncovered_s=np.zeros(2), now_us=QUARTER_START_US + 450 * SECOND_US
@@ -100,7 +100,7 @@ def test_each_entry_is_judged_by_its_own_node_and_direction():
 
 
 def test_a_budget_fills_its_own_two_entries_and_may_ask_for_import():
-    rows = [bounds_of(), bounds_of(budget=True), bounds_of(imports=False, budget=True)]
+    rows = BoundRows([bounds_of(), bounds_of(budget=True), bounds_of(imports=False, budget=True)])
     before_kw = np.array([100.0, np.inf, np.inf])
     filled_kw = with_budget(rows, before_kw, budget=Interval(10.0, 60.0))
     assert filled_kw.tolist() == [100.0, 60.0, -10.0]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from balancer.model import Layer
+from streams.bounds import BoundRows, Bounds
 from streams.estimate import Span
 from streams.node_states import node_states
-from streams.plant import Bounds
 from tests.streams.small_park import QUARTER_START_US, SECOND_US
 
 
@@ -28,7 +28,7 @@ def told(
     """Every column of one node, by name."""
     states = node_states(
         ["node"],
-        bounds=bounds,
+        bounds=BoundRows(bounds),
         bounds_kw=np.array(bounds_kw),
         power=Span(low_kw=np.array([low_kw]), high_kw=np.array([high_kw])),
         energy_kwh=np.array([[import_kwh, export_kwh]]),
