@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from hub.model import PARK, Accepted, Asset, AssetKind, Envelope, Hub, NodeLimit
+from hub.limits import tightest_kw
+from hub.model import PARK, Accepted, Asset, AssetKind, Envelope, Hub
 from hub.tree import Tree
 
 ROUNDING_KW: Final = 1e-6
@@ -117,7 +118,7 @@ def excesses(hub: Hub, tree: Tree, today: date) -> tuple[Excess, ...]:
     found = []
     for node in tree.nodes:
         for imports in (True, False):
-            limit_kw = _tightest_kw(tree.limits.get(node.id, ()), imports=imports, cos_phi_ratio=hub.cos_phi_ratio)
+            limit_kw = tightest_kw(tree.limits.get(node.id, ()), imports=imports, cos_phi_ratio=hub.cos_phi_ratio)
             envelope_kw, least_kw, reverted_kw = (
                 ranges[node.id][1] if imports else 0.0 - ranges[node.id][0]
                 for ranges in (envelope, unavoidable, reverted)
@@ -138,13 +139,6 @@ def excesses(hub: Hub, tree: Tree, today: date) -> tuple[Excess, ...]:
     return tuple(found)
 
 
-def _tightest_kw(limits: Iterable[NodeLimit], *, imports: bool, cos_phi_ratio: float) -> float:
-    stated = ((limit, limit.import_kw if imports else limit.export_kw) for limit in limits)
-    return min(
-        (kw * cos_phi_ratio if limit.apparent else kw for limit, kw in stated if kw is not None), default=float("inf")
-    )
-
-
 def _accepted_by(accepted: Iterable[Accepted], node: str, *, imports: bool, kw: float, today: date) -> str:
     for one in accepted:
         accepted_kw = one.import_kw if imports else one.export_kw
@@ -156,7 +150,7 @@ def _accepted_by(accepted: Iterable[Accepted], node: str, *, imports: bool, kw: 
 def fallback_shortfall_kw(hub: Hub, tree: Tree) -> tuple[float, float]:
     """Import and export by which the loops' fallback shares together leave less than the park's margin free; 0 if none."""
     import_kw, export_kw = (
-        _tightest_kw(tree.limits.get(PARK, ()), imports=imports, cos_phi_ratio=hub.cos_phi_ratio)
+        tightest_kw(tree.limits.get(PARK, ()), imports=imports, cos_phi_ratio=hub.cos_phi_ratio)
         for imports in (True, False)
     )
     most_kw = sum(loop.fallback_max_kw for loop in hub.grid_loops) + hub.margin.import_kw

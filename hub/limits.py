@@ -278,6 +278,12 @@ def _turned(limit: StatedLimit) -> StatedLimit:
     return replace(limit, blocks=blocks)
 
 
+def tightest_kw(limits: Iterable[NodeLimit], *, imports: bool, cos_phi_ratio: float) -> float:
+    """Return the least of some limits in one direction, infinite where there is none; of kVA what `cos_phi_ratio` leaves."""
+    stated = ((_kw(limit, imports=imports), cos_phi_ratio if limit.apparent else 1.0) for limit in limits)
+    return min((kw * left_ratio for kw, left_ratio in stated if kw is not None), default=float("inf"))
+
+
 def _kw(limit: NodeLimit, *, imports: bool) -> float | None:
     return limit.import_kw if imports else limit.export_kw
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from hub.limits import tightest_kw
 from hub.model import GROUP, PARK, AssetKind, Connection, Hub, Timing
 from hub.profiles import Floats, Profiles
 from hub.tree import Tree
@@ -163,9 +164,9 @@ def yearly_cost(hub: Hub, profiles: Profiles, *, import_kw: float, export_kw: fl
     """Return what these margins at the park's tightest limits take of the year that the profiles tell."""
     net_kw = _net_kw(hub, profiles)
     step_h = profiles.step_us * _H_PER_US
+    of_park = [limit for limit in hub.limits if limit.node == PARK]
     import_limit_kw, export_limit_kw = (
-        min((kw for limit in hub.limits if limit.node == PARK and (kw := getattr(limit, way)) is not None), default=1e9)
-        for way in ("import_kw", "export_kw")
+        tightest_kw(of_park, imports=imports, cos_phi_ratio=hub.cos_phi_ratio) for imports in (True, False)
     )
     return YearlyCost(
         import_kwh=_taken_kw(net_kw, import_limit_kw, import_kw) * step_h,

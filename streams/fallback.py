@@ -6,18 +6,26 @@ one rule for the loops that fall back to them and the hub agent that counts with
 
 from collections.abc import Mapping, Sequence
 
+from hub.limits import tightest_kw
 from hub.model import PARK, GridLoop, NodeLimit
 from streams.budgets import Interval
 
 
-def fallback_shares(grid_loops: Sequence[GridLoop], limits: Sequence[NodeLimit]) -> dict[str, Interval]:
+def fallback_shares(
+    grid_loops: Sequence[GridLoop], limits: Sequence[NodeLimit], *, cos_phi_ratio: float
+) -> dict[str, Interval]:
     """Per grid loop, its share; together they fit the tightest limit of the park in each direction.
 
+    Of a limit in kVA counts what the hub's power factor leaves: without a hub agent nobody measures reactive power.
     What a loop's share asks of the other direction (a share that is never below 50 kW import) stays as far as it can.
     """
-    most_kw = _fitted({loop.id: loop.fallback_max_kw for loop in grid_loops}, _tightest_kw(limits, imports=True))
-    least_kw = _fitted(
-        {loop.id: 0.0 - loop.fallback_min_kw for loop in grid_loops}, _tightest_kw(limits, imports=False)
+    of_park = [limit for limit in limits if limit.node == PARK]
+    most_kw, least_kw = (
+        _fitted(shares_kw, tightest_kw(of_park, imports=imports, cos_phi_ratio=cos_phi_ratio))
+        for imports, shares_kw in (
+            (True, {loop.id: loop.fallback_max_kw for loop in grid_loops}),
+            (False, {loop.id: 0.0 - loop.fallback_min_kw for loop in grid_loops}),
+        )
     )
     return {loop: Interval(min(0.0 - least_kw[loop], kw), kw) for loop, kw in most_kw.items()}
 
@@ -29,8 +37,3 @@ def _fitted(shares_kw: Mapping[str, float], limit_kw: float) -> dict[str, float]
     if above_kw <= room_kw:
         return dict(shares_kw)
     return {loop: kw * max(room_kw, 0.0) / above_kw if kw > 0 else kw for loop, kw in shares_kw.items()}
-
-
-def _tightest_kw(limits: Sequence[NodeLimit], *, imports: bool) -> float:
-    found = (limit.import_kw if imports else limit.export_kw for limit in limits if limit.node == PARK)
-    return min((kw for kw in found if kw is not None), default=float("inf"))

@@ -76,7 +76,8 @@ class GridLoop:
 
     def take_limits(self, limits: Sequence[NodeLimit]) -> None:
         """Obey these limits of the park from the next offer on, instead of those before."""
-        self.held = self.held.with_fallback(fallback_shares(self._grid_loops, limits)[self.plant.grid_loop])
+        shares = fallback_shares(self._grid_loops, limits, cos_phi_ratio=self._cos_phi_ratio)
+        self.held = self.held.with_fallback(shares[self.plant.grid_loop])
         known, self.plant = self.plant, self.plant.with_limits(limits)
         self._offered = None  # it was made under other limits
         if self.plant.topology is not known.topology:

@@ -20,7 +20,7 @@ from streams.columns import BadReading, Frame, Points, check_columns
 from streams.estimate import Span, meter_quarter
 from streams.fallback import fallback_shares
 from streams.fold import NEVER, PointState, fold
-from streams.limits import judged_bounds_kw
+from streams.limits import judged_bounds_kw, within_apparent_kw
 from streams.messages import Budget, Epoch, LoopState, NodeStates, Offer
 from streams.node_states import node_states
 from streams.plant import ABSURD_FACTOR
@@ -49,7 +49,7 @@ class Station:
         self._lent = {loop: Lent(share) for loop, share in self._shares.items()}
         most_kw = ABSURD_FACTOR * sum(connection.capacity_kva for connection in hub.connections)
         self._points = PointState(Points(NODES, np.full(len(NODES), most_kw)))
-        self._grid_loops = hub.grid_loops
+        self._grid_loops, self._cos_phi_ratio = hub.grid_loops, hub.cos_phi_ratio
         self._upper = self._lay_out(hub.limits)
         self._part = _parts(self._shares)
         self._offers: dict[str, Offer] = {}
@@ -61,7 +61,7 @@ class Station:
     def take_limits(self, limits: Sequence[NodeLimit]) -> None:
         """Obey these limits of the park from the next clearing on, instead of those before."""
         self._upper = self._lay_out(limits)
-        for loop, share in fallback_shares(self._grid_loops, limits).items():
+        for loop, share in fallback_shares(self._grid_loops, limits, cos_phi_ratio=self._cos_phi_ratio).items():
             self._lent[loop] = self._lent[loop].with_fallback(share)
 
     def _lay_out(self, limits: Sequence[NodeLimit]) -> Upper:
@@ -161,7 +161,10 @@ class Station:
     def _bounds_kw(self, energy_kwh: Floats, uncovered_s: Floats, *, now_us: int) -> Floats:
         """[n_bounds] What the upper nodes may carry, the park's margin kept free (R22)."""
         bounds = self._upper.bounds
-        bounds_kw = judged_bounds_kw(bounds, energy_kwh=energy_kwh, uncovered_s=uncovered_s, now_us=now_us)
+        judged_kw = judged_bounds_kw(bounds, energy_kwh=energy_kwh, uncovered_s=uncovered_s, now_us=now_us)
+        bounds_kw = within_apparent_kw(
+            bounds, judged_kw, reactive_kvar=self._points.reactive_kvar, cos_phi_ratio=self._cos_phi_ratio
+        )
         margin_kw = np.where(bounds.imports, self._margin.import_kw, self._margin.export_kw)
         return bounds_kw - np.where(bounds.node == NODES.index(PARK), margin_kw, 0.0)
 

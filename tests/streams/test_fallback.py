@@ -14,10 +14,13 @@ from tests.streams.small_park import SECOND_US, small_hub
 from tests.streams.test_capped_park import CappedPark
 from tests.streams.virtual_park import de_koumen
 
+COS_PHI_RATIO = 0.9
 
-def limit(node, import_kw=None, export_kw=None):
+
+def limit(node, import_kw=None, export_kw=None, *, apparent=False):
     return NodeLimit(
-        node=node, layer=LimitLayer.DSO_CAP, judged=Judged.INSTANT, import_kw=import_kw, export_kw=export_kw, source="x"
+        node=node, layer=LimitLayer.DSO_CAP, judged=Judged.INSTANT, import_kw=import_kw, export_kw=export_kw, source="x",
+        apparent=apparent,
     )  # fmt: skip
 
 
@@ -27,7 +30,9 @@ def shares(north_kw, south_kw, *limits):
         replace(loop, fallback_min_kw=min_kw, fallback_max_kw=max_kw)
         for loop, (min_kw, max_kw) in zip(small_hub().grid_loops, (north_kw, south_kw), strict=True)
     ]
-    return [(share.min_kw, share.max_kw) for share in fallback_shares(loops, limits).values()]
+    return [
+        (share.min_kw, share.max_kw) for share in fallback_shares(loops, limits, cos_phi_ratio=COS_PHI_RATIO).values()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,7 @@ def shares(north_kw, south_kw, *limits):
         pytest.param([limit(PARK, 300.0, 30.0)], [(-30, 200), (0, 100)], id="they fit"),
         pytest.param([limit(PARK, 90.0)], [(-30, 60), (0, 30)], id="in proportion"),
         pytest.param([limit(PARK, 900.0), limit(PARK, 90.0)], [(-30, 60), (0, 30)], id="the tightest counts"),
+        pytest.param([limit(PARK, 100.0, apparent=True)], [(-30, 60), (0, 30)], id="what a limit in kVA leaves"),
         pytest.param([limit(PARK, 0.0, 0.0)], [(0, 0), (0, 0)], id="nothing may pass"),
         pytest.param([limit(GROUP, 1.0), limit("north", 1.0)], [(-30, 200), (0, 100)], id="other nodes' limits"),
     ],

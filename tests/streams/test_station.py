@@ -20,10 +20,10 @@ NOW_US = QUARTER_START_US + 300 * SECOND_US
 UNCLAIMED = Epoch(0, 0, 0)
 
 
-def limit(node, *, import_kw=None, export_kw=None):
+def limit(node, *, import_kw=None, export_kw=None, apparent=False):
     return NodeLimit(
         node=node, layer=LimitLayer.CONTRACT, judged=Judged.INSTANT, import_kw=import_kw, export_kw=export_kw,
-        source="invented",
+        source="invented", apparent=apparent,
     )  # fmt: skip
 
 
@@ -118,6 +118,12 @@ def test_a_park_without_a_group_contract_tells_of_both_its_nodes():
     turn(station, 1, nets_kw={"north": 200, "south": 140}, room_kw=50)
     nodes = station.clear(tick=1, now_us=NOW_US + SECOND_US).state.nodes
     assert (nodes.ids, nodes.binding, nodes.limit_import_kw) == ([PARK, GROUP], ["import", ""], [300, None])
+
+
+def test_of_a_boundary_limit_in_kva_only_what_the_power_factor_leaves_is_lent():
+    station = station_of(limit(PARK, import_kw=300.0, export_kw=0.0, apparent=True))
+    budgets = settled(station, nets_kw={"north": 100.0, "south": 60.0})
+    assert sum(budget.max_kw for budget in budgets.values()) == pytest.approx(300.0 * small_hub().cos_phi_ratio)
 
 
 def test_energy_used_early_in_the_quarter_is_missing_from_what_is_lent_later():
