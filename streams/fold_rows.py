@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from balancer.compiled import compiled
+from hub.quarters import QUARTER_US
 
 Instants = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -22,9 +23,6 @@ REGISTER_HEADROOM: Final = 1.2
 
 REGISTER_GRAIN_WH: Final = 2
 """Whole-Wh registers step by one; within a second that looks like kilowatts."""
-
-_QUARTER_US: Final = 900_000_000
-"""As `hub.quarters.QUARTER_US`: a quarter's start is a multiple of it."""
 
 FINE: Final = 0
 WENT_BACK: Final = 1
@@ -113,7 +111,7 @@ def fold_registers(
                 fold_late_register(p, at, imported, exported, quarter_us, before_us, before_wh, after_us, after_wh)
             continue
         broken = known and (least_wh < 0 or largest_wh > most_wh)
-        start = at - at % _QUARTER_US
+        start = at - at % QUARTER_US
         if broken:
             faults[row] = WENT_BACK if least_wh < 0 else LEAPT
             broken_us[p] = at

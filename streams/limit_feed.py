@@ -11,7 +11,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.replay import FETCH_WAIT_MS, Record
+from streams.replay import FETCH_WAIT_MS, Record, record_of
 from streams.signature import Headers
 from streams.topics import LIMIT
 
@@ -80,12 +80,5 @@ class LimitFeed:
         wait_ms = POLL_MS if self._caught_up.is_set() else FETCH_WAIT_MS
         for spot, records in (await consumer.getmany(timeout_ms=wait_ms)).items():
             for record in records:
-                taken = Record(
-                    partition=record.partition,
-                    offset=record.offset,
-                    key=record.key or b"",
-                    value=record.value or b"",
-                    received_at_us=record.timestamp * 1000,
-                )
-                await self._deliver(taken, record.headers)
+                await self._deliver(record_of(record), record.headers)
                 self._next[spot] = record.offset + 1

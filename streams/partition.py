@@ -44,9 +44,9 @@ class OwnedPartition:
     """By message key."""
     names: dict[bytes, str]
     intakes: dict[bytes, Intake]
-    readers: dict[bytes, FrameReader]
-    """As the intakes; frames of keys that are nobody's share one."""
     """By message key, that of what belongs to no loop under the empty one."""
+    readers: dict[bytes, FrameReader]
+    """Likewise."""
     next_offset: int | None = None
     active: bool = False
     waiting: deque[Record] = field(default_factory=deque)

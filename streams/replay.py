@@ -90,7 +90,7 @@ class Log:
             for spot, records in (await self._consumer.getmany(*remaining, timeout_ms=FETCH_WAIT_MS)).items():
                 for record in records:
                     if record.offset < remaining[spot]:
-                        yield _record(record)
+                        yield record_of(record)
             for spot in list(remaining):
                 if await self._consumer.position(spot) >= remaining[spot]:
                     del remaining[spot]
@@ -116,7 +116,8 @@ async def log_ends(bootstrap: str, topic: Topic, partitions: list[int]) -> dict[
         return {number: stretch.end for number, stretch in (await log.stretches(partitions, 0))[0].items()}
 
 
-def _record(record: ConsumerRecord) -> Record:
+def record_of(record: ConsumerRecord) -> Record:
+    """What the client read, in our own form; a tombstone has an empty value."""
     return Record(
         partition=record.partition,
         offset=record.offset,
