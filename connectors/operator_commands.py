@@ -4,7 +4,6 @@ Each command on limits reads their topic whole, decides by `streams.limit_change
 it counts. Nothing here knows terminals or pages.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
@@ -12,6 +11,7 @@ from typing import Self, TypeVar
 from connectors.limits_log import LimitsLog
 from connectors.watchdog.speaker import Speaker
 from hub.model import Hub
+from infra.clock import now_us
 from streams.codec import encode
 from streams.guard_messages import Revert, RevertBy
 from streams.limit_changes import (
@@ -37,11 +37,6 @@ _Outcome = TypeVar("_Outcome", bound=Change | Refusal)
 
 class OvertakenError(Exception):
     """Somebody else changed the same limit at the same moment; theirs counts."""
-
-
-def now_us() -> int:
-    """UTC in microseconds."""
-    return time.time_ns() // 1000
 
 
 @dataclass

@@ -16,6 +16,7 @@ from connectors.store.offsets import LogPartition
 from connectors.store.row_counts import count_rows, is_stored
 from hub.model import Hub
 from hub.quarters import quarter_start_us
+from infra.clock import now_us
 from infra.services import Edition, Progress
 from infra.services.folder import FolderLock
 from infra.services.ports import free_port
@@ -75,7 +76,7 @@ def run_demo(plan: Plan, view: View, *, stop: threading.Event, on_progress: Prog
         InterruptedStartError: `stop` was set before the first setpoint.
         RoleDiedError, NoSetpointError, LogUnavailableError, OutsideLogError: it did not go as it should.
     """
-    began_us = _now_us()
+    began_us = now_us()
     with (
         FolderLock(plan.data),
         compiling(plan.hub_dir, plan.data, on_progress=on_progress) as compilation,
@@ -198,7 +199,3 @@ def _rows_stored(dsn: str, ends: dict[LogPartition, int], *, since_us: int) -> d
             return count_rows(connection, since_us=since_us)
     except psycopg.Error:
         return {}
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

@@ -4,9 +4,6 @@ Parses and prints; what is allowed is decided by `connectors.operator_commands`.
 second person, 1 not allowed or overtaken, 2 bad input, 3 not found, or no broker.
 """
 
-import os
-import pwd
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,13 +14,13 @@ import msgspec
 from hub.limit_checks import nearest_nodes
 from hub.limits import Effect, EffectiveLimit, Reference, StatedLimit, effective_limit
 from hub.model import Judged, LimitLayer
+from infra.clock import now_us
 from lusbalans.failure import BAD_INPUT, FAILED, NOT_FOUND, CommandFailedError
 from lusbalans.limit_words import WordsError, effective_lines, entry_lines, read_block, read_instant
-from lusbalans.surroundings import want_hub, want_settings
+from lusbalans.surroundings import account_name, want_hub, want_keyring, want_settings
 from streams.limit_changes import Change, NotAllowed, NotThere, Pending, Person, Refusal, Unusable
 from streams.limit_entries import KnownLimits, is_gone
 from streams.limit_messages import LimitBlock, LimitTerms
-from streams.signature import KeyringError, read_keyring
 
 if TYPE_CHECKING:
     from connectors.operator_commands import OperatorCommands
@@ -170,7 +167,7 @@ def list_command(node: str | None, *, hub_dir: str | None, bootstrap: str | None
 
 
 def _effective(known: KnownLimits, node: str) -> dict[str, EffectiveLimit]:
-    book, at_us = known.book(), _now_us()
+    book, at_us = known.book(), now_us()
     return {
         name: effective_limit(book, node, imports=name == "import", at_us=at_us) for name in ("import", "export")
     }  # fmt: skip
@@ -198,29 +195,18 @@ def _commands(hub_dir: str | None, bootstrap: str | None) -> "Iterator[OperatorC
     from connectors.operator_commands import OperatorCommands, OvertakenError
 
     settings = want_settings(hub_dir=hub_dir, kafka_bootstrap=bootstrap)
-    park = want_hub(settings.hub_dir)
+    park, keyring = want_hub(settings.hub_dir), want_keyring(settings)
     try:
-        keyring = read_keyring(settings.signing_keys)
         with OperatorCommands(settings.kafka_bootstrap, park, Person(account_name()), keyring) as commands:
             yield commands
-    except KeyringError as error:
-        raise CommandFailedError(str(error), BAD_INPUT) from error
     except LimitsUnavailableError as error:
         raise CommandFailedError(str(error), NOT_FOUND) from error
     except OvertakenError as error:
         raise CommandFailedError(str(error), FAILED) from error
 
 
-def account_name() -> str:
-    """The account that runs this process: not what a variable says, but no proof of a person either."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid-{os.getuid()}"
-
-
 def _terms(commands: "OperatorCommands", *, from_: str | None, until: str | None, **words: Any) -> LimitTerms:  # noqa: ANN401
-    timezone, stated_us = commands.hub.timezone, _now_us()
+    timezone, stated_us = commands.hub.timezone, now_us()
     plain = {"import_kw": words["import_kw"], "export_kw": words["export_kw"]}
     if words["blocks"] and any(kw is not None for kw in plain.values()):
         raise WordsError("give --import-kw and --export-kw, or blocks, not both")
@@ -253,10 +239,6 @@ def _show(outcome: Change | Refusal, commands: "OperatorCommands", *, as_json: b
     if isinstance(outcome, Pending):
         lines.append(f"somebody else lets it hold by: lusbalans limit confirm {entry.node} {entry.id}")
     click.echo("\n".join(lines))
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000
 
 
 def _print_json(value: object) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.quarters import QUARTER_US, quarter_start_us
+from infra.clock import now_us
 from lusbalans.picture import NodeLine, Picture, SetpointLine
 
 LINES_AROUND: Final = 18
@@ -53,7 +54,7 @@ class LiveTable:
         if now_s - self._drawn_s >= _EVERY_S:
             self._drawn_s = now_s
             rows = max(self._console.height - LINES_AROUND - len(picture.lines()), LEAST_SETPOINTS)
-            self._live.update(drawing(picture, self._title, rows=rows, now_us=time.time_ns() // 1000), refresh=True)
+            self._live.update(drawing(picture, self._title, rows=rows, now_us=now_us()), refresh=True)
 
 
 class StatusLines:

@@ -7,11 +7,9 @@ import difflib
 
 import click
 
-from lusbalans.failure import BAD_INPUT, NOT_FOUND, CommandFailedError
-from lusbalans.limit_commands import account_name
-from lusbalans.surroundings import want_hub, want_settings
+from lusbalans.failure import NOT_FOUND, CommandFailedError
+from lusbalans.surroundings import account_name, want_hub, want_keyring, want_settings
 from streams.limit_changes import Person
-from streams.signature import KeyringError, read_keyring
 
 
 @click.command()
@@ -34,11 +32,7 @@ def revert(grid_loop: str, *, why: str, bootstrap: str | None, hub_dir: str | No
     if grid_loop not in names:
         near = difflib.get_close_matches(grid_loop, names) or names
         raise CommandFailedError(f"no grid loop {grid_loop} in {hub.id}; there is {', '.join(near)}", NOT_FOUND)
-    try:
-        keyring = read_keyring(settings.signing_keys)
-    except KeyringError as error:
-        raise CommandFailedError(f"LUSBALANS_SIGNING_KEYS: {error}", BAD_INPUT) from error
-    speaker = Speaker(bootstrap=settings.kafka_bootstrap, keyring=keyring)
+    speaker = Speaker(bootstrap=settings.kafka_bootstrap, keyring=want_keyring(settings))
     try:
         revert_grid_loop(speaker, hub.id, grid_loop, person=Person(account_name()), why=why)
     except NotSaidError as error:

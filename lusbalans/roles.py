@@ -20,8 +20,7 @@ from infra.settings import Settings
 from lusbalans.balance import use_kernel_cache
 from lusbalans.failure import BAD_INPUT, FAILED, CommandFailedError
 from lusbalans.margin_report import local_day
-from lusbalans.surroundings import want_hub, want_parks, want_settings
-from streams.signature import KeyringError, read_keyring
+from lusbalans.surroundings import want_hub, want_keyring, want_parks, want_settings
 
 _log = structlog.get_logger()
 
@@ -153,10 +152,7 @@ def say_whether_proven(hub: Hub, *, today: date) -> None:
 
 def _say_whether_signed(settings: Settings) -> None:
     """Check the signing keys, and begin the log with what protects setpoints and limits."""
-    try:
-        keyring = read_keyring(settings.signing_keys)
-    except KeyringError as error:
-        raise CommandFailedError(f"LUSBALANS_SIGNING_KEYS: {error}", BAD_INPUT) from error
+    keyring = want_keyring(settings)
     if keyring.ids:
         _log.info("signed", signs_with=keyring.ids[0], accepts=keyring.ids)
     else:

@@ -1,6 +1,7 @@
 """What a command needs to know before it starts: settings and the hub folder, or one clear line why not."""
 
 import os
+import pwd
 from pathlib import Path
 
 from hub.errors import HubErrors
@@ -8,6 +9,7 @@ from hub.folder import read_hub
 from hub.model import Hub
 from infra.settings import Settings, SettingsError, load_settings
 from lusbalans.failure import BAD_INPUT, NOT_FOUND, CommandFailedError
+from streams.signature import Keyring, KeyringError, read_keyring
 
 
 def want_settings(**overrides: str | int | None) -> Settings:
@@ -20,6 +22,26 @@ def want_settings(**overrides: str | int | None) -> Settings:
         return load_settings(os.environ, **overrides)
     except SettingsError as error:
         raise CommandFailedError(str(error), BAD_INPUT) from error
+
+
+def want_keyring(settings: Settings) -> Keyring:
+    """Read the keys that sign and verify.
+
+    Raises:
+        CommandFailedError: a key cannot be used.
+    """
+    try:
+        return read_keyring(settings.signing_keys)
+    except KeyringError as error:
+        raise CommandFailedError(f"LUSBALANS_SIGNING_KEYS: {error}", BAD_INPUT) from error
+
+
+def account_name() -> str:
+    """The account that runs this process: not what a variable says, but no proof of a person either."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
 
 
 def want_hub(folder: str) -> Hub:

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from hub.model import STATION, Hub
+from infra.clock import now_us
 from infra.settings import Settings
 from streams.codec import Rejected, decode_budget, decode_offer
 from streams.grid_loop import GridLoop
@@ -325,8 +326,3 @@ class Conductor:
         self._missed[state.grid_loop] = state.missed_ticks
         into_s = (now_us() - self._tick * self._period_us) / 1e6
         self.report.ticked(state, duration_s=into_s, missed=max(missed, 0))
-
-
-def now_us() -> int:
-    """UTC in microseconds."""
-    return time.time_ns() // 1000

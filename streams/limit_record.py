@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 from hub.model import Judged, Measured, NodeLimit
 from hub.quarter_figures import QuarterFigures, RegisterEdges, quarter_figures
 from hub.quarters import QUARTER_US, RegisterReading, quarter_start_us
+from hub.tolerance import TOLERANCE
 from hub.tree import Tree
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-OVER_RATIO: Final = 1.02
-"""An instantaneous limit is breached by more than this ..."""
-
-OVER_S: Final = 10.0
-"""... for longer than this: the first step of a grid-protection relay (ZIEHL EFR4001IP: 1.02 x trips after 10 s)."""
+OVER_RATIO, OVER_S = TOLERANCE[0]
+"""An instantaneous limit is breached by more than this, for longer than that: the first step of a relay."""
 
 LEAST_COVERED_S: Final = 60.0
 """Of a quarter that was not seen whole: below this a mean says more about a moment than about the quarter."""

@@ -13,8 +13,9 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from hub.model import Hub
+from infra.clock import now_us
 from infra.settings import Settings
-from streams.conductor import Conductor, now_us
+from streams.conductor import Conductor
 from streams.limit_feed import LimitFeed
 from streams.rebuild_cuts import rebuild_cuts
 from streams.replay import Log, Record, Stretch, Stretches, log_ends, replay

@@ -17,6 +17,7 @@ import faust
 import structlog
 
 from hub.model import Hub
+from infra.clock import now_us
 from infra.health import serve_http
 from infra.settings import Settings
 from streams.codec import Rejected, encode
@@ -114,7 +115,7 @@ def _end_at_once() -> None:
 def warm_up(hub: Hub) -> None:
     """Compile reader, fold and kernel before joining the group: a tick must not wait for a compiler."""
     epoch = Epoch(0, 0, 0)
-    at_us = time.time_ns() // 1000
+    at_us = now_us()
     station = Station(hub)
     station.begin(epoch)
     for grid_loop in hub.grid_loops:

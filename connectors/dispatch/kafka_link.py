@@ -16,6 +16,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from connectors.dispatch.inbox import Inbox, Received
 from connectors.dispatch.progress import DispatchProgress
+from infra.clock import now_us
 from streams.topics import PARTITIONS, REVERT, SETPOINT
 
 _log = structlog.get_logger()
@@ -93,7 +94,7 @@ class FrameReader:
             consumer.close(autocommit=False, timeout_ms=1_000)
 
     def _take(self, polled: dict[Any, list[Any]]) -> None:
-        at_s, at_us = time.monotonic(), time.time_ns() // 1000
+        at_s, at_us = time.monotonic(), now_us()
         self._progress.last_poll_s = at_s
         for partition, records in polled.items():
             topic = _TOPICS[partition.topic]

@@ -19,6 +19,7 @@ from connectors.dispatch.rules import LoopLease
 from connectors.dispatch.service import LeaseLoop
 from connectors.dispatch.simulator_driver import SimulatorDriver
 from hub.model import Hub
+from infra.clock import now_us
 from infra.health import Health, fresh, fresh_after_grace, serve_http
 from infra.metrics import DispatchMetrics
 from infra.settings import Settings
@@ -54,7 +55,7 @@ def _run(settings: Settings, hub: Hub, *, stop: threading.Event, marks: MarksFil
         asset_rules(hub),
         marks.read(),
         incarnation=settings.incarnation,
-        now_us=_now_us(),
+        now_us=now_us(),
         now_s=time.monotonic(),
     )
     outboxes = {grid_loop: _outbox(grid_loop, settings=settings, inbox=inbox) for grid_loop in states}
@@ -112,7 +113,7 @@ def start_states(
 
 def _outbox(grid_loop: str, *, settings: Settings, inbox: Inbox) -> Outbox:
     driver = SimulatorDriver(settings.simulator_host, settings.simulator_port)
-    return Outbox(grid_loop, driver=driver, on_delivery=inbox.put_delivery, now_us=_now_us)
+    return Outbox(grid_loop, driver=driver, on_delivery=inbox.put_delivery, now_us=now_us)
 
 
 def _check_alive(
@@ -144,7 +145,3 @@ def _health(progress: DispatchProgress, *, valid_s: float, grid_loops: tuple[str
         return Health(progress=(turn,), duty=(polled, *setpoints))
 
     return health
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

@@ -19,6 +19,7 @@ from connectors.dispatch.marks import MarksFile
 from connectors.dispatch.outbox import Delivery, FrameRef, Outbox
 from connectors.dispatch.progress import DispatchProgress
 from connectors.dispatch.rules import Accepted, LoopLease, Refused, Renewed
+from infra.clock import now_us
 from infra.metrics import DispatchMetrics
 from streams.codec import Rejected, decode_revert, decode_setpoint, encode
 from streams.guard_messages import Revert, RevertBy
@@ -58,7 +59,7 @@ class LeaseLoop:
     progress: DispatchProgress
     keyring: Keyring = field(default_factory=Keyring)
     now_s: Callable[[], float] = time.monotonic
-    now_us: Callable[[], int] = field(default=lambda: time.time_ns() // 1000)
+    now_us: Callable[[], int] = now_us
     _asked: dict[str, tuple[LoopLease, float]] = field(default_factory=dict)
     """By grid loop: its state when it was last asked what is due, and when that was."""
 

@@ -1,8 +1,7 @@
 """Crossings of the tolerance curve: how far above an instantaneous limit for how long, and what brought it there.
 
-The curve is that of a grid-protection relay (ZIEHL EFR4001IP): 1.02 times the limit for 10 s, 1.067 times for 3 s, 1.69
-times for 0.1 s. A limit of zero has no multiples: it counts as crossed after 10 s. Judged on the park's true power,
-which holds for a whole step, not on what meters say of it. Pure.
+The curve is `hub.tolerance`. A limit of zero has no multiples: it counts as crossed after 10 s. Judged on the park's
+true power, which holds for a whole step, not on what meters say of it. Pure.
 """
 
 from collections import deque
@@ -16,9 +15,7 @@ import numpy as np
 from connectors.simulator.arrays import Ints
 from connectors.simulator.park import Park, ParkState
 from hub.model import Hub, Judged
-
-CURVE: Final = ((1.02, 10.0), (1.067, 3.0), (1.69, 0.1))
-"""Ratio over the limit, and the seconds after which it trips."""
+from hub.tolerance import TOLERANCE
 
 LOOK_BACK_S: Final = 10
 """What changed over so long before power went above the limit may have brought it there."""
@@ -73,7 +70,7 @@ class ToleranceWatch:
         self._node = np.array([place[limit.node] for limit, _, _ in self._limits], np.int64)
         self._sign = np.array([1.0 if direction == "import" else -1.0 for _, direction, _ in self._limits])
         limit_kw = np.array([limit_kw for _, _, limit_kw in self._limits], np.float64)
-        self._over_kw = np.array([ratio * limit_kw for ratio, _ in CURVE])
+        self._over_kw = np.array([ratio * limit_kw for ratio, _ in TOLERANCE])
         self._over_kw[1:, limit_kw == 0] = np.inf
         shape = self._over_kw.shape
         self._since_us, self._highest_kw = np.full(shape, -1, np.int64), np.zeros(shape)
@@ -110,7 +107,7 @@ class ToleranceWatch:
     def _end(self, at: int, limit: int, *, until_us: int) -> None:
         began_us, cause = int(self._since_us[at, limit]), self._cause.pop((at, limit))
         self._since_us[at, limit] = -1
-        (ratio, after_s), lasted_s = CURVE[at], (until_us - began_us) / 1e6
+        (ratio, after_s), lasted_s = TOLERANCE[at], (until_us - began_us) / 1e6
         if lasted_s <= after_s:
             return
         self.count += 1

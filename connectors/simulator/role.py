@@ -4,7 +4,6 @@ A second that is missed is skipped, never caught up in a burst: the next step is
 """
 
 import threading
-import time
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from connectors.simulator.simulation import STEP_US, Simulation
 from connectors.simulator.telemetry import gateways
 from hub.model import Hub
 from hub.profiles import read_profiles
+from infra.clock import now_us
 from infra.health import serve_http
 from infra.metrics import SimulatorMetrics
 from infra.settings import Settings
@@ -84,9 +84,9 @@ def _simulation(settings: Settings, hub: Hub, *, park: Park, panel: DevicePanel,
 
 def _whole_second_us() -> int:
     """The whole second that has begun."""
-    return time.time_ns() // 1000 // STEP_US * STEP_US
+    return now_us() // STEP_US * STEP_US
 
 
 def _until_next_step_s(at_us: int) -> float:
     """How long to wait for the second after the one of the last step, however late that was."""
-    return max(at_us + STEP_US - time.time_ns() // 1000, 0) / 1e6
+    return max(at_us + STEP_US - now_us(), 0) / 1e6

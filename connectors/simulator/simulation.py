@@ -15,6 +15,7 @@ from connectors.simulator.device_server import DevicePanel
 from connectors.simulator.ledger import Ledger
 from connectors.simulator.park import Park, ParkState
 from connectors.simulator.telemetry import Gateway, frame_of
+from infra.clock import now_us
 from infra.health import Health, fresh, fresh_after_grace
 from infra.metrics import SimulatorMetrics
 from streams.messages import TelemetryFrame
@@ -86,7 +87,7 @@ class Simulation:
         return Health(progress=(step,), duty=(fresh("telemetry acknowledged", ages[1], max_age_s=_STUCK_S),))
 
     def _publish(self) -> None:
-        sent_at_us = time.time_ns() // 1000
+        sent_at_us = now_us()
         frames = {
             gateway.grid_loop: frame_of(gateway, self.park, self.state, sequence=self.steps, sent_at_us=sent_at_us)
             for gateway in self.gateways

@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 
 from connectors.watchdog.meters import NEVER, Floats
 from hub.quarters import QUARTER_US
-
-TOLERANCE: Final = ((1.02, 10.0), (1.067, 3.0), (1.69, 0.1))
-"""Times the limit, and for how many seconds that is borne: a grid-protection relay's curve (ZIEHL EFR4001IP)."""
+from hub.tolerance import TOLERANCE
 
 GONE_RATIO: Final = 0.97
 """Below this share of the limit it is over: no coming and going at the limit itself."""

@@ -4,7 +4,6 @@ It reads and says; what is a breach `connectors.watchdog.guarded` knows. Until t
 nothing. A condition the broker did not take is said again in the next round, with the instant at which it began.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
@@ -16,6 +15,7 @@ from connectors.watchdog.log_reader import LogReader, Record
 from connectors.watchdog.speaker import NotSaidError, Speaker
 from hub.model import Hub
 from hub.tree import build_tree
+from infra.clock import now_us
 from infra.metrics import WatchdogMetrics
 from streams.codec import decode_telemetry, encode
 from streams.guard_messages import Condition, ConditionPhase
@@ -28,11 +28,6 @@ _log = structlog.get_logger()
 
 _MOST_AT_ONCE: Final = 20
 """Conditions said in a round, news first: after a start hundreds are said to be well."""
-
-
-def now_us() -> int:
-    """UTC in microseconds."""
-    return time.time_ns() // 1000
 
 
 @dataclass(slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from connectors.watchdog.log_reader import LogReader, Record
 from connectors.watchdog.rules import BREAK_S, GRACE_S, Finding, LoopWatch, Patience
 from connectors.watchdog.speaker import NotSaidError, Speaker
 from hub.model import Hub
+from infra.clock import now_us
 from infra.health import Health, fresh, fresh_after_grace, serve_http
 from infra.metrics import WatchdogMetrics
 from infra.settings import Settings
@@ -62,7 +63,7 @@ class Watchdog:
         if read_until_s is not None and read_until_s != self.judged_s:
             self._judge_all(read_until_s)
         self.turned_s = time.monotonic()
-        self.metrics.turned(at_us=time.time_ns() // 1000)
+        self.metrics.turned(at_us=now_us())
 
     def _hear(self, grid_loop: str, record: Record, now_s: float) -> None:
         """Take a sign of life; what cannot be read, or is forged, is none. Dispatch buries it, not we."""
@@ -88,7 +89,7 @@ class Watchdog:
             for finding in rules.judge(watch, now_s, self.patience):
                 self._try_to_say(grid_loop, finding)
             conditions = {str(kind): phase is ConditionPhase.SEEN for kind, phase in self.loops[grid_loop].said.items()}
-            self.metrics.judged(grid_loop, at_us=time.time_ns() // 1000, conditions=conditions)
+            self.metrics.judged(grid_loop, at_us=now_us(), conditions=conditions)
 
     def _try_to_say(self, grid_loop: str, finding: Finding) -> None:
         """Say it, unless the broker does not take it: then it is found again."""
@@ -114,7 +115,7 @@ class Watchdog:
             subject=grid_loop,
             kind=finding.kind,
             phase=finding.phase,
-            at_us=time.time_ns() // 1000,
+            at_us=now_us(),
             role="watchdog",
             text=finding.text,
             figures={"silence_s": round(finding.silence_s, 3)},
@@ -122,7 +123,7 @@ class Watchdog:
         self.speaker.say(CONDITION, condition_key(self.hub_id, condition.id), encode(condition))
 
     def _revert(self, grid_loop: str, why: str) -> None:
-        revert = Revert(grid_loop=grid_loop, at_us=time.time_ns() // 1000, by=RevertBy.WATCHDOG, who=self.name, why=why)
+        revert = Revert(grid_loop=grid_loop, at_us=now_us(), by=RevertBy.WATCHDOG, who=self.name, why=why)
         self.speaker.say(REVERT, key_of(self.hub_id, grid_loop), encode(revert))
         self.metrics.count_revert(grid_loop)
 

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from connectors.simulation.crossings import CURVE, ToleranceWatch
+from connectors.simulation.crossings import ToleranceWatch
 from connectors.simulator.building import sort_assets
 from connectors.simulator.network import build_network
 from hub.model import Judged, LimitLayer, NodeLimit
+from hub.tolerance import TOLERANCE
 from tests.streams.small_park import BAKERY, small_hub
 
 SECOND_US = 1_000_000
@@ -60,7 +61,7 @@ TABLE = {
 def test_a_point_of_the_curve_is_crossed_by_power_above_it_for_longer_than_its_time(powers_kw, crossed):
     found = watched(powers_kw)
     assert sorted((each.over_ratio, each.lasted_s) for each in found) == crossed
-    assert all(each.after_s == dict(CURVE)[each.over_ratio] for each in found)
+    assert all(each.after_s == dict(TOLERANCE)[each.over_ratio] for each in found)
     assert all(each.highest_kw == max(powers_kw) for each in found if each.lasted_s > 1)
 
 
