@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
-from connectors.limits_log import LimitsLog
+from connectors.entry_log import EntryLog
 from connectors.watchdog.speaker import Speaker
 from hub.model import Hub
 from infra.clock import now_us
@@ -30,7 +30,7 @@ from streams.limit_changes import (
 from streams.limit_entries import KnownLimits, limit_key
 from streams.limit_messages import LimitEntry, LimitTerms
 from streams.signature import Keyring
-from streams.topics import REVERT, key_of
+from streams.topics import LIMIT, REVERT, key_of
 
 _Outcome = TypeVar("_Outcome", bound=Change | Refusal)
 
@@ -41,18 +41,18 @@ class OvertakenError(Exception):
 
 @dataclass
 class OperatorCommands:
-    """What one person may do to one park. Use as a context; every method raises LimitsUnavailableError."""
+    """What one person may do to one park. Use as a context; every method raises EntriesUnavailableError."""
 
     bootstrap: str
     hub: Hub
     person: Person
     keyring: Keyring = field(default_factory=Keyring)
     clock_us: Callable[[], int] = now_us
-    _log: LimitsLog = field(init=False, repr=False)
+    _log: EntryLog = field(init=False, repr=False)
     _known: KnownLimits = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._log = LimitsLog(self.bootstrap, self.keyring)
+        self._log = EntryLog(self.bootstrap, LIMIT, self.keyring)
         self._known = KnownLimits(self.hub)
 
     def __enter__(self) -> Self:

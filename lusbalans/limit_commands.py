@@ -191,7 +191,7 @@ def _effective_json(found: EffectiveLimit) -> dict[str, object]:
 
 @contextmanager
 def _commands(hub_dir: str | None, bootstrap: str | None) -> "Iterator[OperatorCommands]":
-    from connectors.limits_log import LimitsUnavailableError
+    from connectors.entry_log import EntriesUnavailableError
     from connectors.operator_commands import OperatorCommands, OvertakenError
 
     settings = want_settings(hub_dir=hub_dir, kafka_bootstrap=bootstrap)
@@ -199,7 +199,7 @@ def _commands(hub_dir: str | None, bootstrap: str | None) -> "Iterator[OperatorC
     try:
         with OperatorCommands(settings.kafka_bootstrap, park, Person(account_name()), keyring) as commands:
             yield commands
-    except LimitsUnavailableError as error:
+    except EntriesUnavailableError as error:
         raise CommandFailedError(str(error), NOT_FOUND) from error
     except OvertakenError as error:
         raise CommandFailedError(str(error), FAILED) from error

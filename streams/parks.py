@@ -16,11 +16,11 @@ from hub.model import Hub
 from infra.clock import now_us
 from infra.settings import Settings
 from streams.conductor import Conductor
-from streams.limit_feed import LimitFeed
+from streams.entry_feed import EntryFeed
 from streams.rebuild_cuts import rebuild_cuts
 from streams.replay import Log, Record, Stretch, Stretches, log_ends, replay
 from streams.signature import Headers
-from streams.topics import LOOP_BUDGET, PARTITIONS, TELEMETRY
+from streams.topics import LIMIT, LOOP_BUDGET, PARTITIONS, TELEMETRY
 
 _log = structlog.get_logger()
 
@@ -64,7 +64,7 @@ class Parks:
         self._delivered: dict[int, int] = {}
         """By owned partition: the offset after the newest frame that the group delivered."""
         self._last_delivery_s: float | None = None
-        self._limits = LimitFeed(self._bootstrap, self.on_limit)
+        self._limits = EntryFeed(self._bootstrap, LIMIT, self.on_limit)
         self._active = False
         self._rebuild: asyncio.Task[None] | None = None
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from kafka import KafkaProducer
 
-from connectors.limits_log import LimitsLog, LimitsUnavailableError
+from connectors.entry_log import EntriesUnavailableError, EntryLog
 from connectors.operator_commands import OperatorCommands, OvertakenError
 from connectors.topic_admin import ensure_topics
 from streams.codec import encode
@@ -92,5 +92,5 @@ def test_a_broken_and_an_unsigned_message_and_another_parks_are_passed_over(boot
 
 
 def test_without_a_broker_a_command_says_so_in_one_line(hub):
-    with pytest.raises(LimitsUnavailableError, match=r"no broker at 127\.0\.0\.1:9"), LimitsLog("127.0.0.1:9"):
+    with pytest.raises(EntriesUnavailableError, match=r"no broker at 127\.0\.0\.1:9"), EntryLog("127.0.0.1:9", LIMIT):
         pass

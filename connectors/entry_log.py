@@ -1,4 +1,4 @@
-"""The limits' topic for those who state limits: read whole and on, and written one entry at a time.
+"""A topic of entries for those who state them: read whole and on, and written one entry at a time.
 
 Knows nothing of what the messages mean. What is not signed as it should be is never handed on.
 """
@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from streams.signature import Keyring
-from streams.topics import LIMIT, partition_of
+from streams.topics import Topic, partition_of
 
 _CLIENT_ID: Final = "lusbalans-operator"
 _TIMEOUT_S: Final = 10.0
@@ -22,15 +22,16 @@ _POLL_MS: Final = 200
 _RECONNECT_MAX_MS: Final = 500
 
 
-class LimitsUnavailableError(Exception):
+class EntriesUnavailableError(Exception):
     """The broker cannot be reached, lacks the topic or does not answer in time; one line."""
 
 
 @dataclass
-class LimitsLog:
-    """A connection to the topic. Use as a context; every method raises LimitsUnavailableError."""
+class EntryLog:
+    """A connection to the topic. Use as a context; every method raises EntriesUnavailableError."""
 
     bootstrap: str
+    topic: Topic
     keyring: Keyring = field(default_factory=Keyring)
     _consumer: KafkaConsumer = field(init=False, repr=False)
     _spots: list[TopicPartition] = field(init=False, repr=False)
@@ -49,22 +50,22 @@ class LimitsLog:
                 metrics_enabled=False,
             )
         except KafkaError as error:
-            raise LimitsUnavailableError(f"no broker at {self.bootstrap}: {error}") from error
+            raise EntriesUnavailableError(f"no broker at {self.bootstrap}: {error}") from error
         try:
             self._begin()
-        except LimitsUnavailableError:
+        except EntriesUnavailableError:
             self._consumer.close()
             raise
         return self
 
     def _begin(self) -> None:
         try:
-            there = LIMIT.name in self._consumer.topics()
+            there = self.topic.name in self._consumer.topics()
         except KafkaError as error:
-            raise LimitsUnavailableError(f"broker at {self.bootstrap}: {error}") from error
+            raise EntriesUnavailableError(f"broker at {self.bootstrap}: {error}") from error
         if not there:
-            raise LimitsUnavailableError(f"topic {LIMIT.name} is missing: run `lusbalans topics ensure`")
-        self._spots = [TopicPartition(LIMIT.name, number) for number in range(LIMIT.partitions)]
+            raise EntriesUnavailableError(f"topic {self.topic.name} is missing: run `lusbalans topics ensure`")
+        self._spots = [TopicPartition(self.topic.name, number) for number in range(self.topic.partitions)]
         self._consumer.assign(self._spots)
         self._consumer.seek_to_beginning(*self._spots)
 
@@ -80,12 +81,12 @@ class LimitsLog:
                 for records in self._consumer.poll(timeout_ms=_POLL_MS).values():
                     for record in records:
                         key, payload = record.key or b"", record.value or b""
-                        if self.keyring.refuse(record.headers, topic=LIMIT.name, key=key, payload=payload) is None:
+                        if self.keyring.refuse(record.headers, topic=self.topic.name, key=key, payload=payload) is None:
                             yield key, record.value
                 if time.monotonic() > deadline_s:
-                    raise LimitsUnavailableError(f"broker at {self.bootstrap}: the limits were not read in time")
+                    raise EntriesUnavailableError(f"broker at {self.bootstrap}: {self.topic.name} was not read in time")
         except KafkaError as error:
-            raise LimitsUnavailableError(f"broker at {self.bootstrap}: {error}") from error
+            raise EntriesUnavailableError(f"broker at {self.bootstrap}: {error}") from error
 
     def write(self, key: bytes, payload: bytes) -> None:
         """Write one message, and wait until all of the cluster has it."""
@@ -100,15 +101,15 @@ class LimitsLog:
             )
             try:
                 producer.send(
-                    LIMIT.name,
+                    self.topic.name,
                     payload,
                     key=key,
-                    headers=list(self.keyring.sign(topic=LIMIT.name, key=key, payload=payload)),
-                    partition=partition_of(key, LIMIT.partitions),
+                    headers=list(self.keyring.sign(topic=self.topic.name, key=key, payload=payload)),
+                    partition=partition_of(key, self.topic.partitions),
                 ).get(timeout=_TIMEOUT_S)
             finally:
                 producer.close(timeout=_TIMEOUT_S)
         except KafkaError as error:
-            raise LimitsUnavailableError(
+            raise EntriesUnavailableError(
                 f"broker at {self.bootstrap}: {error!r}; look whether the change counts before trying again"
             ) from error

@@ -1,4 +1,4 @@
-"""Reading the limits' topic: whole, without a group, to its end before the first tick, and from then on as it grows.
+"""Reading a topic of entries (limits, overrides): whole, without a group, to its end before the first tick, and on.
 
 Every worker reads all of it: a limit above or below a grid loop matters to whoever balances it. Decides nothing.
 """
@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from streams.replay import FETCH_WAIT_MS, Record, record_of
 from streams.signature import Headers
-from streams.topics import LIMIT
+from streams.topics import Topic
 
 _log = structlog.get_logger()
 
@@ -24,15 +24,16 @@ Deliver = Callable[[Record, Headers], Awaitable[None]]
 """Takes one message; an empty value is a tombstone. A KafkaError has it delivered again."""
 
 
-class LimitsMissingError(RuntimeError):
-    """The topic is not there: without knowing the limits nothing may be balanced (R13)."""
+class EntriesMissingError(RuntimeError):
+    """The topic is not there: without knowing what people said nothing may be balanced (R13)."""
 
 
-class LimitFeed:
+class EntryFeed:
     """Hands every message of the topic on, in order, once, while this process lives."""
 
-    def __init__(self, bootstrap: str, deliver: Deliver) -> None:
+    def __init__(self, bootstrap: str, topic: Topic, deliver: Deliver) -> None:
         self._bootstrap = bootstrap
+        self._topic = topic
         self._deliver = deliver
         self._next: dict[TopicPartition, int] = {}
         self._caught_up = asyncio.Event()
@@ -46,8 +47,8 @@ class LimitFeed:
         while True:
             try:
                 await self._follow()
-            except (KafkaError, LimitsMissingError) as error:
-                _log.warning("limits_not_read", error=repr(error), again_in_s=RETRY_S)
+            except (KafkaError, EntriesMissingError) as error:
+                _log.warning("entries_not_read", topic=self._topic.name, error=repr(error), again_in_s=RETRY_S)
                 await asyncio.sleep(RETRY_S)
 
     async def _follow(self) -> None:
@@ -60,9 +61,9 @@ class LimitFeed:
         )
         await consumer.start()
         try:
-            if LIMIT.name not in await consumer.topics():
-                raise LimitsMissingError(f"topic {LIMIT.name} is missing: run `lusbalans topics ensure`")
-            spots = [TopicPartition(LIMIT.name, number) for number in range(LIMIT.partitions)]
+            if self._topic.name not in await consumer.topics():
+                raise EntriesMissingError(f"topic {self._topic.name} is missing: run `lusbalans topics ensure`")
+            spots = [TopicPartition(self._topic.name, number) for number in range(self._topic.partitions)]
             consumer.assign(spots)
             first, ends = await consumer.beginning_offsets(spots), await consumer.end_offsets(spots)
             for spot in spots:
