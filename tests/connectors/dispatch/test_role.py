@@ -21,7 +21,8 @@ from infra.services import embedded_kafka
 from infra.settings import Settings, as_environment
 from streams.limit_changes import Person
 from streams.messages import Outcome, Refusal
-from tests.connectors.dispatch.worker_double import Wire, Worker, eventually, running
+from tests.connectors.dispatch.worker_double import Worker, eventually, running
+from tests.faults.tcp_proxy import Link
 
 pytestmark = pytest.mark.services
 
@@ -164,7 +165,7 @@ def next_answer(worker, sequence: int, *, epoch: int):
 def test_a_cut_device_link_is_reported_and_a_restored_one_gets_the_newest_setpoints(
     bootstrap, hub, panel, devices, tmp_path
 ):
-    wire = Wire(devices.port)
+    wire = Link(devices.port)
     settings = settings_for(bootstrap, tmp_path, wire.port)
     with Worker(bootstrap, hub.id, "lus-3") as worker, running(role.run, settings, hub):
         last = write_until(worker, 1, lambda: obeyed(panel) == [20, 10], bat_3=20, bat_4=10)
