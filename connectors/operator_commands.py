@@ -14,25 +14,14 @@ from hub.model import Hub
 from infra.clock import now_us
 from streams.codec import encode
 from streams.guard_messages import Revert, RevertBy
-from streams.limit_changes import (
-    Change,
-    Done,
-    NotThere,
-    Pending,
-    Person,
-    Refusal,
-    Unusable,
-    confirm_limit,
-    reject_proposal,
-    state_limit,
-    withdraw_limit,
-)
+from streams.limit_changes import confirm_limit, reject_proposal, state_limit, withdraw_limit
 from streams.limit_entries import KnownLimits, limit_key
 from streams.limit_messages import LimitEntry, LimitTerms
 from streams.signature import Keyring
 from streams.topics import LIMIT, REVERT, key_of
+from streams.two_people import Change, Done, NotThere, Pending, Person, Refusal, Unusable
 
-_Outcome = TypeVar("_Outcome", bound=Change | Refusal)
+_Outcome = TypeVar("_Outcome", bound=Change[LimitEntry] | Refusal)
 
 
 class OvertakenError(Exception):
@@ -69,22 +58,22 @@ class OperatorCommands:
                 self._known.fold(key, payload or None)  # what cannot be used changes nothing, as for the worker
         return self._known
 
-    def set_limit(self, node: str, limit_id: str, terms: LimitTerms) -> Change | Unusable:
+    def set_limit(self, node: str, limit_id: str, terms: LimitTerms) -> Change[LimitEntry] | Unusable:
         """Set a limit or replace it; what loosens waits for a second person (R18). Raises also OvertakenError."""
         return self._write(state_limit(self.limits(), node, limit_id, terms, now_us=self.clock_us()))
 
-    def withdraw_limit(self, node: str, limit_id: str, *, why: str) -> Change | Refusal:
+    def withdraw_limit(self, node: str, limit_id: str, *, why: str) -> Change[LimitEntry] | Refusal:
         """Take a limit away; likewise."""
         known = self.limits()
         return self._write(
             withdraw_limit(known, node, limit_id, person=self.person, why=why, now_us=self.clock_us())
         )  # fmt: skip
 
-    def confirm_limit(self, node: str, limit_id: str) -> Done | Refusal:
+    def confirm_limit(self, node: str, limit_id: str) -> Done[LimitEntry] | Refusal:
         """Let a proposal hold, as the second person; likewise."""
         return self._write(confirm_limit(self.limits(), node, limit_id, person=self.person, now_us=self.clock_us()))
 
-    def reject_proposal(self, node: str, limit_id: str, *, why: str) -> Done | NotThere:
+    def reject_proposal(self, node: str, limit_id: str, *, why: str) -> Done[LimitEntry] | NotThere:
         """Drop a proposal; likewise."""
         known = self.limits()
         return self._write(

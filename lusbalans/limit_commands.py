@@ -18,9 +18,9 @@ from infra.clock import now_us
 from lusbalans.failure import BAD_INPUT, FAILED, NOT_FOUND, CommandFailedError
 from lusbalans.limit_words import WordsError, effective_lines, entry_lines, read_block, read_instant
 from lusbalans.surroundings import account_name, want_hub, want_keyring, want_settings
-from streams.limit_changes import Change, NotAllowed, NotThere, Pending, Person, Refusal, Unusable
-from streams.limit_entries import KnownLimits, is_gone
-from streams.limit_messages import LimitBlock, LimitTerms
+from streams.limit_entries import KnownLimits
+from streams.limit_messages import LimitBlock, LimitEntry, LimitTerms
+from streams.two_people import Change, NotAllowed, NotThere, Pending, Person, Refusal, Unusable, is_gone
 
 if TYPE_CHECKING:
     from connectors.operator_commands import OperatorCommands
@@ -227,7 +227,7 @@ def _terms(commands: "OperatorCommands", *, from_: str | None, until: str | None
     )
 
 
-def _show(outcome: Change | Refusal, commands: "OperatorCommands", *, as_json: bool) -> None:
+def _show(outcome: Change[LimitEntry] | Refusal, commands: "OperatorCommands", *, as_json: bool) -> None:
     if isinstance(outcome, Unusable | NotThere | NotAllowed):
         raise CommandFailedError(outcome.why, _EXIT[type(outcome)])
     pending = isinstance(outcome, Pending)

@@ -9,7 +9,7 @@ import click
 
 from lusbalans.failure import NOT_FOUND, CommandFailedError
 from lusbalans.surroundings import account_name, want_hub, want_keyring, want_settings
-from streams.limit_changes import Person
+from streams.two_people import Person
 
 
 @click.command()

@@ -4,67 +4,30 @@ Tightening holds at once. What would allow more at any instant is written beside
 holds when somebody else confirms it. Whoever proposed may not confirm, and anybody may reject.
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
-
 import msgspec
 
 from hub.limits import StatedLimit
 from hub.loosening import Loosening, find_loosening
 from streams.codec import Rejected
-from streams.limit_entries import KnownLimits, is_gone, limit_key
+from streams.limit_entries import KnownLimits, limit_key
 from streams.limit_messages import LimitEntry, LimitProposal, LimitTerms
+from streams.two_people import (
+    Change,
+    Done,
+    NotAllowed,
+    NotThere,
+    Pending,
+    Person,
+    Refusal,
+    Unusable,
+    as_change_of,
+    is_gone,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who acts; `authenticated` only where a login proved it."""
-
-    name: str
-    authenticated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The change holds once the entry is written."""
-
-    entry: LimitEntry
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """The change waits for a second person; what was in force stays. The entry, which says so, is to be written."""
-
-    entry: LimitEntry
-    loosens: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """The change means nothing; nothing is written."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotThere:
-    """There is no such limit, or nothing that waits."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotAllowed:
-    """The rule of two people forbids it."""
-
-    why: str
-
-
-Change: TypeAlias = Done | Pending
-Refusal: TypeAlias = Unusable | NotThere | NotAllowed
-
-
-def state_limit(known: KnownLimits, node: str, limit_id: str, terms: LimitTerms, *, now_us: int) -> Change | Unusable:
+def state_limit(
+    known: KnownLimits, node: str, limit_id: str, terms: LimitTerms, *, now_us: int
+) -> Change[LimitEntry] | Unusable:
     """Set a limit, or replace the one of that id."""
     limit = known.read(node, limit_id, terms)
     if isinstance(limit, Rejected):
@@ -81,7 +44,7 @@ def state_limit(known: KnownLimits, node: str, limit_id: str, terms: LimitTerms,
 
 def withdraw_limit(
     known: KnownLimits, node: str, limit_id: str, *, person: Person, why: str, now_us: int
-) -> Change | Refusal:
+) -> Change[LimitEntry] | Refusal:
     """Take a limit away; one that was only proposed is gone at once."""
     if known.find(node, limit_id) is None:
         return NotThere(_missing(known, node, limit_id))
@@ -96,7 +59,9 @@ def withdraw_limit(
     return _propose(known, (node, limit_id), None, loosening, person=person, why=why, now_us=now_us)
 
 
-def confirm_limit(known: KnownLimits, node: str, limit_id: str, *, person: Person, now_us: int) -> Done | Refusal:
+def confirm_limit(
+    known: KnownLimits, node: str, limit_id: str, *, person: Person, now_us: int
+) -> Done[LimitEntry] | Refusal:
     """Let a proposal hold, as a second person."""
     entry = known.find(node, limit_id)
     if entry is None or entry.proposed is None:
@@ -115,7 +80,7 @@ def confirm_limit(known: KnownLimits, node: str, limit_id: str, *, person: Perso
 
 def reject_proposal(
     known: KnownLimits, node: str, limit_id: str, *, person: Person, why: str, now_us: int
-) -> Done | NotThere:
+) -> Done[LimitEntry] | NotThere:
     """Drop a proposal; what is in force stays."""
     entry = known.find(node, limit_id)
     if entry is None or entry.proposed is None:
@@ -135,7 +100,7 @@ def _propose(
     person: Person,
     why: str,
     now_us: int,
-) -> Pending:
+) -> Pending[LimitEntry]:
     node, limit_id = place
     loosens = _in_words(loosening)
     held = known.find(node, limit_id)
@@ -160,12 +125,8 @@ def _others(known: KnownLimits, node: str, limit_id: str) -> list[StatedLimit]:
 
 
 def _later(known: KnownLimits, entry: LimitEntry) -> LimitEntry:
-    """Return the entry as a change of the one that is known, later also where the other's clock was ahead."""
     held = known.entries.get(limit_key(known.hub.id, entry.node, entry.id))
-    if held is None:
-        return entry
-    later_us = max(entry.changed_us, held.changed_us + 1)
-    return msgspec.structs.replace(entry, changed_us=later_us, after_us=held.changed_us)
+    return as_change_of(held, entry, changed_us=entry.changed_us)
 
 
 def _in_words(loosening: Loosening) -> str:

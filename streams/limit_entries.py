@@ -18,6 +18,7 @@ from streams.codec import Rejected, decode_limit
 from streams.limit_messages import LimitBlock, LimitEntry, LimitTerms
 from streams.messages import DeadLetterReason
 from streams.topics import key_of
+from streams.two_people import is_gone, problem_of_change, problem_of_tombstone
 
 _LEAP_YEAR: Final = "2024-"
 
@@ -29,11 +30,6 @@ def limit_key(hub_id: str, node: str, limit_id: str) -> bytes:
     b'de-koumen/lus-1/a#cable-works'
     """
     return key_of(hub_id, f"{node}#{limit_id}")
-
-
-def is_gone(entry: LimitEntry) -> bool:
-    """Whether a limit was withdrawn and nothing waits."""
-    return entry.terms is None and entry.proposed is None
 
 
 @dataclass(slots=True)
@@ -62,9 +58,8 @@ class KnownLimits:
             return entry
         if key != limit_key(self.hub.id, entry.node, entry.id):
             return Rejected(DeadLetterReason.NOT_A_LIMIT, f"{entry.node}#{entry.id} came under another key")
-        held = self.entries.get(key)
-        if held is not None and held != entry and entry.after_us < held.changed_us:
-            return Rejected(DeadLetterReason.NOT_A_LIMIT, "a change of an older state of this limit than the last")
+        if problem := problem_of_change(self.entries.get(key), entry):
+            return Rejected(DeadLetterReason.NOT_A_LIMIT, problem)
         limit = None if entry.terms is None else self.read(entry.node, entry.id, entry.terms)
         if isinstance(limit, Rejected):
             return limit
@@ -76,9 +71,8 @@ class KnownLimits:
         return None
 
     def _clear_away(self, key: bytes) -> Rejected | None:
-        entry = self.entries.get(key)
-        if entry is not None and not is_gone(entry):
-            return Rejected(DeadLetterReason.NOT_A_LIMIT, "a tombstone for a limit that was not withdrawn")
+        if problem := problem_of_tombstone(self.entries.get(key)):
+            return Rejected(DeadLetterReason.NOT_A_LIMIT, problem)
         self.entries.pop(key, None)
         return None
 

@@ -10,11 +10,11 @@ from connectors.entry_log import EntriesUnavailableError, EntryLog
 from connectors.operator_commands import OperatorCommands, OvertakenError
 from connectors.topic_admin import ensure_topics
 from streams.codec import encode
-from streams.limit_changes import Done, NotAllowed, NotThere, Pending, Person
 from streams.limit_entries import limit_key
 from streams.limit_messages import LimitBlock, LimitEntry, LimitTerms
 from streams.signature import Keyring
 from streams.topics import LIMIT
+from streams.two_people import Done, NotAllowed, NotThere, Pending, Person
 from tests.streams.small_park import small_hub
 
 pytestmark = pytest.mark.services

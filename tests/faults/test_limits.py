@@ -11,10 +11,10 @@ from kafka import KafkaProducer
 from connectors.operator_commands import OperatorCommands
 from lusbalans.cli import main
 from streams.codec import decode_state
-from streams.limit_changes import Done, Person
 from streams.limit_entries import limit_key
 from streams.messages import DeadLetterReason
 from streams.topics import LIMIT, LOOP_STATE, SETPOINT, dead_letter
+from streams.two_people import Done, Person
 from tests.faults.judging import everybody_since
 
 pytestmark = pytest.mark.services

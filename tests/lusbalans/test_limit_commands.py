@@ -14,8 +14,8 @@ from hub.folder import read_hub
 from lusbalans.cli import main
 from lusbalans.failure import BAD_INPUT, NOT_FOUND, OK
 from lusbalans.limit_commands import account_name
-from streams.limit_changes import Done, Person
 from streams.topics import LIMIT
+from streams.two_people import Done, Person
 from tests.conftest import DE_KOUMEN
 
 services = pytest.mark.services

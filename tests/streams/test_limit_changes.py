@@ -5,21 +5,11 @@ import pytest
 
 from hub.limits import effective_limit
 from streams.codec import Rejected, encode
-from streams.limit_changes import (
-    Done,
-    NotAllowed,
-    NotThere,
-    Pending,
-    Person,
-    Unusable,
-    confirm_limit,
-    reject_proposal,
-    state_limit,
-    withdraw_limit,
-)
+from streams.limit_changes import confirm_limit, reject_proposal, state_limit, withdraw_limit
 from streams.limit_entries import KnownLimits, limit_key
 from streams.limit_messages import LimitBlock, LimitEntry, LimitTerms
 from streams.messages import DeadLetterReason
+from streams.two_people import Done, NotAllowed, NotThere, Pending, Person, Unusable
 from tests.streams.small_park import QUARTER_START_US, small_hub
 
 NOW_US = QUARTER_START_US

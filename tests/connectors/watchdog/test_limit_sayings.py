@@ -9,12 +9,13 @@ from connectors.watchdog.log_reader import Record
 from connectors.watchdog.speaker import NotSaidError
 from infra.metrics import WatchdogMetrics
 from streams.codec import decode_condition, encode
-from streams.limit_changes import Person, state_limit
+from streams.limit_changes import state_limit
 from streams.limit_entries import KnownLimits, limit_key
 from streams.limit_messages import LimitBlock, LimitTerms
 from streams.messages import TelemetryFrame
 from streams.signature import Keyring, read_keyring
 from streams.topics import LIMIT, TELEMETRY, key_of
+from streams.two_people import Person
 from tests.streams.small_park import FACTORY, OFFICE, QUARTER_START_US, small_hub
 
 HUB = small_hub()

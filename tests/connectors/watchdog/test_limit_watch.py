@@ -16,10 +16,10 @@ from hub.tree import build_tree
 from infra.settings import Settings
 from streams.codec import decode_condition, encode
 from streams.guard_messages import ConditionPhase
-from streams.limit_changes import Person
 from streams.limit_messages import LimitBlock, LimitTerms
 from streams.messages import TelemetryFrame
 from streams.topics import CONDITION, TELEMETRY, key_of, partition_of
+from streams.two_people import Person
 from tests.connectors.dispatch.worker_double import eventually, free_port, running
 from tests.connectors.watchdog.test_role import page
 from tests.faults.park import DE_KOUMEN, Listener
