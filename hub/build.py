@@ -16,11 +16,13 @@ from hub.model import (
     LimitLayer,
     Margin,
     NodeLimit,
+    Position,
     ProfileFiles,
     Section,
     Step,
     Timing,
 )
+from hub.open_point import position_limits
 from hub.toml_rows import ParkRows
 from hub.tree import build_tree
 
@@ -43,6 +45,7 @@ def build_hub(draft: Draft) -> Hub:
             *(NodeLimit(**row.values) for row in park.limits),
             *(_cable_limit(section) for loop in grid_loops for section in loop.sections),
             *(limit for connection in connections for limit in _connection_limits(connection)),
+            *(limit for loop in grid_loops for limit in position_limits(loop, (loop.open_after,))),
         ),
         profiles=_build_profiles(park),
         steps=tuple(Step(**row.values) for row in park.steps),
@@ -59,8 +62,12 @@ def _with_margin(hub: Hub, ways: Iterable[str]) -> Hub:
 
 
 def _build_grid_loops(park: ParkRows) -> Iterator[GridLoop]:
-    for loop, sections in zip(park.grid_loops, park.sections, strict=True):
-        yield GridLoop(**loop.values, sections=tuple(Section(**section.values) for section in sections))
+    for loop, sections, positions in zip(park.grid_loops, park.sections, park.positions, strict=True):
+        yield GridLoop(
+            **loop.values,
+            sections=tuple(Section(**section.values) for section in sections),
+            positions=tuple(Position(**position.values) for position in positions),
+        )
 
 
 def _build_profiles(park: ParkRows) -> ProfileFiles | None:

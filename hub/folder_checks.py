@@ -37,6 +37,29 @@ def open_points_exist(draft: Draft) -> Iterator[HubError]:
             yield loop.error("open_after", problem, f"write 0 to {len(sections)}")
 
 
+def positions_can_be_taken(draft: Draft) -> Iterator[HubError]:
+    """Each permitted position lies on the ring, the present one is among them, and a whole ring on one feeder is limited."""
+    for loop, sections, rows in zip(draft.park.grid_loops, draft.park.sections, draft.park.positions, strict=True):
+        seen: set[object] = set()
+        for row in rows:
+            at = row.values.get("open_after")
+            if at is not None and at > len(sections):
+                yield row.error(
+                    "open_after", f"{at} is more than the {len(sections)} sections", f"0 to {len(sections)}"
+                )
+            elif at in seen:
+                yield row.error("open_after", f"{at} is stated already", "remove one of them")
+            elif at in {0, len(sections)}:
+                for column in ("import_kw", "export_kw"):
+                    if column in row.values and row.values[column] is None:
+                        problem = "the whole ring would hang on one feeder without a limit of its own"
+                        yield row.error(column, problem, "state what the grid operator allows then")
+            seen.add(at)
+        here = loop.values.get("open_after")
+        if rows and here is not None and here not in seen:
+            yield loop.error("open_after", f"{here} is none of the positions", f"add {{ open_after = {here}, ... }}")
+
+
 def connections_have_a_place(draft: Draft) -> Iterator[HubError]:
     """Every connection hangs on a section of its grid loop."""
     sections_of = {
@@ -172,6 +195,7 @@ def sectors_have_a_profile(draft: Draft) -> Iterator[HubError]:
 FOLDER_RULES: Final[tuple[FolderRule, ...]] = (
     ids_are_unique,
     open_points_exist,
+    positions_can_be_taken,
     connections_have_a_place,
     assets_have_a_connection,
     only_members_are_controlled,

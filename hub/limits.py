@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Final
 
 from hub.model import Hub, Judged, LimitLayer, NodeLimit
+from hub.open_point import contested, open_point_of
 from hub.time_blocks import TimeBlock, block_intervals_us
 
 LAYERS: Final = tuple(LimitLayer)
@@ -169,9 +170,14 @@ class Timeline:
 
 
 def limit_book(hub: Hub, stated: Iterable[StatedLimit]) -> LimitBook:
-    """Put the folder's limits and the stated ones together; those counted along the ring are turned into the tree's."""
-    fed_from_b = {section.id for loop in hub.grid_loops for section in loop.sections[loop.open_after :]}
-    turned = [_turned(limit) if _is_turned(limit, fed_from_b) else limit for limit in stated]
+    """Put the folder's limits and the stated ones together; those counted along the ring are turned into the tree's.
+
+    Of a section that may be fed from either side the tighter direction of a limit along the ring holds in both.
+    """
+    rings = [(loop, open_point_of(hub, loop)) for loop in hub.grid_loops]
+    fed_from_b = {section.id for loop, point in rings for section in loop.sections[point.last :]}
+    either_way = {section.id for loop, point in rings for section in contested(loop, point)}
+    turned = [_in_tree(limit, fed_from_b, either_way) for limit in stated]
     return LimitBook(
         hub.timezone,
         {node: tuple(limits) for node, limits in groupby(sorted(hub.limits, key=_node), key=_node)},
@@ -268,14 +274,21 @@ def _tighten(found: dict[tuple[LimitLayer, Judged], Ceiling], ceiling: Ceiling) 
         found[key] = ceiling
 
 
-def _is_turned(limit: StatedLimit, fed_from_b: set[str]) -> bool:
-    return limit.reference is Reference.RING and limit.node in fed_from_b
+def _in_tree(limit: StatedLimit, fed_from_b: set[str], either_way: set[str]) -> StatedLimit:
+    """Return a limit in the tree's directions: fed from b, the flow in ring order comes back out of the tree."""
+    if limit.reference is not Reference.RING or limit.node not in fed_from_b | either_way:
+        return limit
+    turn = _turned if limit.node in fed_from_b else _both_ways
+    return replace(limit, blocks=tuple(turn(block) for block in limit.blocks))
 
 
-def _turned(limit: StatedLimit) -> StatedLimit:
-    """Return the limit of a section that is fed from b, where the flow in ring order comes back out of the tree."""
-    blocks = tuple(replace(block, import_kw=block.export_kw, export_kw=block.import_kw) for block in limit.blocks)
-    return replace(limit, blocks=blocks)
+def _turned(block: TimeBlock) -> TimeBlock:
+    return replace(block, import_kw=block.export_kw, export_kw=block.import_kw)
+
+
+def _both_ways(block: TimeBlock) -> TimeBlock:
+    kw = min((kw for kw in (block.import_kw, block.export_kw) if kw is not None), default=None)
+    return replace(block, import_kw=kw, export_kw=kw)
 
 
 def tightest_kw(limits: Iterable[NodeLimit], *, imports: bool, cos_phi_ratio: float) -> float:

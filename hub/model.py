@@ -5,7 +5,7 @@ Sign: load convention, positive is import, consumption or charging. A limit's `e
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -167,6 +167,17 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where the grid operator allows a ring to be open, and what the whole ring may draw and feed in while it is."""
+
+    open_after: int
+    import_kw: float | None
+    """Of the grid loop, at any instant; `None` where nothing more holds than elsewhere."""
+    export_kw: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GridLoop:
     """A medium-voltage ring, run open between two sections. Node ids: `id`, arms `id/a` and `id/b`, the sections."""
 
@@ -178,6 +189,41 @@ class GridLoop:
     fallback_min_kw: float
     """Net power the loop may go down to without the hub agent (R4); the sum over loops fits the park's limits."""
     fallback_max_kw: float
+    positions: tuple[Position, ...] = ()
+    """Where else the ring may be opened, `open_after` included; empty where nothing is stated: it is not moved."""
+
+
+class Certainty(StrEnum):
+    """What is known of an open point."""
+
+    CONFIRMED = "confirmed"
+    SWITCHING = "switching"
+    """Somebody is moving it: it lies where it was or where it goes."""
+    UNKNOWN = "unknown"
+    """The meters contradict where it should be: it may lie anywhere that is permitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPoint:
+    """Where one ring is open now. A position counts the sections before it, from feeder `a`."""
+
+    certainty: Certainty
+    open_after: int
+    """Where it is; while it is not confirmed where it was last."""
+    positions: tuple[int, ...]
+    """All where it may be, ascending; one where it is confirmed."""
+    earlier: tuple[int, ...] = ()
+    """Where it may have been before, in the present quarter."""
+
+    @property
+    def first(self) -> int:
+        """So many sections are fed from `a` in any case."""
+        return self.positions[0]
+
+    @property
+    def last(self) -> int:
+        """All sections after so many are fed from `b` in any case; those in between from one of the two."""
+        return self.positions[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,3 +331,5 @@ class Hub:
     accepted: tuple[Accepted, ...] = ()
     cos_phi_ratio: float = 1.0
     """Active over apparent power where reactive power is not measured."""
+    open_points: Mapping[str, OpenPoint] = field(default_factory=dict)
+    """Of rings that were moved or are in doubt, by grid loop (`hub.open_point.placed`); others are as the folder says."""

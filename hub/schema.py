@@ -129,6 +129,13 @@ GRID_LOOPS: Final = (
     Column("fallback_max_kw", _power_kw),
 )
 
+POSITIONS: Final = (
+    Column("open_after", whole()),
+    Column("import_kw", _magnitude, empty=None),
+    Column("export_kw", _magnitude, empty=None),
+    Column("source", text),
+)
+
 SECTIONS: Final = (
     Column("id", identifier),
     Column("import_kw", _magnitude),

@@ -10,7 +10,7 @@ from typing import Final
 from hub.cells import Cell
 from hub.errors import HubError
 from hub.rows import Row, read_row, unknown_name
-from hub.schema import ACCEPTED, GRID_LOOPS, HUB, LIMITS, MARGIN, PROFILES, SECTIONS, STEPS, TIMING, Column
+from hub.schema import ACCEPTED, GRID_LOOPS, HUB, LIMITS, MARGIN, POSITIONS, PROFILES, SECTIONS, STEPS, TIMING, Column
 from hub.toml_lines import find_lines
 
 FILE: Final = "hub.toml"
@@ -28,6 +28,8 @@ class ParkRows:
     grid_loops: tuple[Row, ...]
     sections: tuple[tuple[Row, ...], ...]
     """Of each grid loop, in ring order."""
+    positions: tuple[tuple[Row, ...], ...]
+    """Of each grid loop."""
     steps: tuple[Row, ...]
     accepted: tuple[Row, ...]
     limits: tuple[Row, ...]
@@ -78,18 +80,21 @@ class _Reader:
     def read_park(self, tables: Mapping[str, Cell]) -> ParkRows:
         self._refuse_unknown(tables, _TOP, where="")
         loops = self._tables(tables, "grid_loops")
-        sections = []
+        sections, positions = [], []
         for at, loop in enumerate(loops):
             where = f"grid_loops[{at}]"
             listed = self._tables(loop, "sections", where)
             sections.append(self._rows(listed, SECTIONS, f"{where}.sections"))
+            permitted = self._tables(loop, "positions", where) if "positions" in loop else []
+            positions.append(self._rows(permitted, POSITIONS, f"{where}.positions"))
         profiles, sectors = self._read_profiles(tables)
         return ParkRows(
             hub=self._row(self._table(tables, "hub"), HUB, "hub"),
             timing=self._row(self._table(tables, "timing"), TIMING, "timing"),
             margin=self._row(self._table(tables, "margin"), MARGIN, "margin"),
-            grid_loops=self._rows(loops, GRID_LOOPS, "grid_loops", also=("sections",)),
+            grid_loops=self._rows(loops, GRID_LOOPS, "grid_loops", also=("sections", "positions")),
             sections=tuple(sections),
+            positions=tuple(positions),
             steps=self._optional_rows(tables, STEPS, "steps"),
             accepted=self._optional_rows(tables, ACCEPTED, "accepted"),
             limits=self._rows(self._tables(tables, "limits"), LIMITS, "limits"),

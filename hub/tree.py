@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from hub.model import GROUP, PARK, STATION, Asset, Connection, Hub, Measured, NodeKind, NodeLimit, Section
+from hub.open_point import contested, open_point_of
 
 T = TypeVar("T")
 
@@ -130,13 +131,15 @@ def build_tree(hub: Hub) -> Tree:
 def loop_nodes(hub: Hub, grid_loop_id: str) -> Iterator[Node]:
     """Yield the nodes of one grid loop, itself first, as they stand in the tree of the park.
 
-    A loop has no meter of its own: it is the sum of its two arms' feeders.
+    A loop has no meter of its own: it is the sum of its two arms' feeders. While the open point is not confirmed the arms
+    end at the first section that may hang on either; such sections stand below the loop, each for itself.
     """
     grid_loop = next(loop for loop in hub.grid_loops if loop.id == grid_loop_id)
     connections = [connection for connection in hub.connections if connection.grid_loop == grid_loop_id]
     yield Node(grid_loop.id, GROUP, NodeKind.GRID_LOOP, Measured.SUM, grid_loop.id)
-    arm_a = grid_loop.sections[: grid_loop.open_after]
-    arm_b = grid_loop.sections[grid_loop.open_after :][::-1]  # from feeder b inwards
+    open_point = open_point_of(hub, grid_loop)
+    arm_a = grid_loop.sections[: open_point.first]
+    arm_b = grid_loop.sections[open_point.last :][::-1]  # from feeder b inwards
     for name, chain in (("a", arm_a), ("b", arm_b)):
         arm = f"{grid_loop.id}/{name}"
         yield Node(arm, grid_loop.id, NodeKind.ARM, Measured.METER, grid_loop.id)
@@ -145,6 +148,9 @@ def loop_nodes(hub: Hub, grid_loop_id: str) -> Iterator[Node]:
             yield Node(section.id, parent, NodeKind.SEGMENT, Measured.SUM, grid_loop.id)
             yield from _section_nodes(section, [c for c in connections if c.section == section.id])
             parent = section.id
+    for section in contested(grid_loop, open_point):
+        yield Node(section.id, grid_loop.id, NodeKind.SEGMENT, Measured.SUM, grid_loop.id)
+        yield from _section_nodes(section, [c for c in connections if c.section == section.id])
 
 
 def _section_nodes(section: Section, connections: list[Connection]) -> Iterator[Node]:
