@@ -35,6 +35,16 @@ def nearest_nodes(node: str, tree: Tree) -> list[str]:
     return difflib.get_close_matches(node, list(tree.by_id), n=3, cutoff=0.5)
 
 
+def is_line(text: str) -> bool:
+    """Whether it is a text on one line that is not too long."""
+    return bool(text.strip()) and text.isprintable() and len(text) <= MOST_CHARACTERS
+
+
+def is_sound_instant(at_us: int) -> bool:
+    """Whether it can be an instant in microseconds."""
+    return _FIRST_US <= at_us < _LAST_US
+
+
 def _name_problems(limit: StatedLimit, tree: Tree) -> Iterator[str]:
     if limit.node not in tree.by_id:
         near = nearest_nodes(limit.node, tree)
@@ -46,13 +56,13 @@ def _name_problems(limit: StatedLimit, tree: Tree) -> Iterator[str]:
         if not _NAME.fullmatch(value) and (name == "id" or value):
             yield f"{name} {value[:70]!r}: use letters, digits, '-', '_' and '.', 64 at most, first a letter or digit"
     for name, value in (("who", limit.who), ("why", limit.why), ("source", limit.source)):
-        if not value.strip() or not value.isprintable() or len(value) > MOST_CHARACTERS:
+        if not is_line(value):
             yield f"{name} must be a text on one line, of {MOST_CHARACTERS} characters at most"
 
 
 def _time_problems(limit: StatedLimit) -> Iterator[str]:
     instants = [limit.from_us] if limit.until_us is None else [limit.from_us, limit.until_us]
-    if not all(_FIRST_US <= at < _LAST_US for at in instants):
+    if not all(map(is_sound_instant, instants)):
         yield "from and until must lie between 1970 and 2100"
     elif limit.until_us is not None and not limit.from_us < limit.until_us:
         yield "until must be later than from"

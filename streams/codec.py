@@ -11,6 +11,7 @@ import msgspec
 from streams.guard_messages import Condition, Revert
 from streams.limit_messages import LimitEntry
 from streams.messages import Budget, DeadLetterReason, LoopState, Offer, SetpointFrame, SetpointResult, TelemetryFrame
+from streams.override_messages import OverrideEntry
 
 MAX_MESSAGE_BYTES: Final = 1_000_000
 """The broker's own default for a message; larger ones cannot have come through it."""
@@ -59,4 +60,5 @@ decode_setpoint: Final = Decoder(SetpointFrame).decode
 decode_result: Final = Decoder(SetpointResult).decode
 decode_condition: Final = Decoder(Condition).decode
 decode_limit: Final = Decoder(LimitEntry).decode
+decode_override: Final = Decoder(OverrideEntry).decode
 decode_revert: Final = Decoder(Revert).decode

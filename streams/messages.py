@@ -95,6 +95,8 @@ class Reason(StrEnum):
     """The asset was told but is not seen to follow; it is asked on and counted at what it measures."""
     FALLBACK = "fallback"
     """The loop runs on fixed shares because what it needs to know is missing."""
+    OVERRIDE = "override"
+    """Somebody stopped the asset, holds it or keeps it low (R10)."""
     OTHER = "other"
 
 
@@ -146,6 +148,8 @@ class Refusal(StrEnum):
     """Decided before the grid loop was sent to its reversion values (R17)."""
     UNEQUAL_COLUMNS = "unequal_columns"
     NOT_A_NUMBER = "not_a_number"
+    OVERRIDDEN = "overridden"
+    """Of the assets named: the setpoint is further from rest than an override allows, and is cut to it (R10)."""
     OTHER = "other"
 
 
@@ -280,6 +284,8 @@ class DeadLetterReason(StrEnum):
     REGISTER_WENT_BACK = "register_went_back"
     NOT_A_LIMIT = "not_a_limit"
     """A limit that means nothing for this park."""
+    NOT_AN_OVERRIDE = "not_an_override"
+    """An override that means nothing for this park."""
     UNSIGNED = "unsigned"
     UNKNOWN_KEY = "unknown_key"
     BAD_SIGNATURE = "bad_signature"

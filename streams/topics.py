@@ -41,12 +41,16 @@ LIMIT: Final = Topic(
     name="hub.limit.v1", cleanup="compact", retention_ms=-1, retention_bytes=-1, partitions=1, signed=True
 )
 """One partition: few messages, read whole by every worker, in one order."""
+OVERRIDE: Final = Topic(
+    name="hub.override.v1", cleanup="compact", retention_ms=-1, retention_bytes=-1, partitions=1, signed=True
+)
+"""Likewise."""
 CONDITION: Final = Topic(name="hub.condition.v1", retention_ms=30 * _DAY_MS, retention_bytes=2 * _MIB)
 
 
 def dead_letter(source: Topic) -> Topic:
     """Where what cannot be decoded from `source` goes, bytes untouched."""
-    kept_bytes = 8 * _MIB if source.cleanup == "compact" else min(8 * _MIB, source.retention_bytes)
+    kept_bytes = 2 * _MIB if source.cleanup == "compact" else min(8 * _MIB, source.retention_bytes)
     return Topic(name=f"{source.name}.dlq", retention_ms=30 * _DAY_MS, retention_bytes=kept_bytes)
 
 
@@ -60,8 +64,9 @@ TOPICS: Final = (
     SETPOINT_RESULT,
     REVERT,
     LIMIT,
+    OVERRIDE,
     CONDITION,
-    *(dead_letter(topic) for topic in (TELEMETRY, LOOP_OFFER, LOOP_BUDGET, SETPOINT, REVERT, LIMIT)),
+    *(dead_letter(topic) for topic in (TELEMETRY, LOOP_OFFER, LOOP_BUDGET, SETPOINT, REVERT, LIMIT, OVERRIDE)),
 )
 
 

@@ -16,11 +16,11 @@ import msgspec
 import yaml
 
 from hub.model import STATION
-from streams import guard_messages, limit_messages, messages, signature, topics
+from streams import guard_messages, limit_messages, messages, override_messages, signature, topics
 
 PAGE: Final = Path(__file__).parents[2] / "docs/asyncapi.yaml"
 
-MODULES: Final = (messages, guard_messages, limit_messages)
+MODULES: Final = (messages, guard_messages, limit_messages, override_messages)
 """Where the messages are declared."""
 
 GRID_LOOP_KEY: Final = "`<hub>/<grid_loop>`"
@@ -66,6 +66,13 @@ CHANNELS: Final = (
         ("operator",),
         ("worker", "operator", "watchdog"),
     ),
+    Channel(
+        topics.OVERRIDE,
+        override_messages.OverrideEntry,
+        "`<hub>/<asset>`",
+        ("operator",),
+        ("worker", "operator", "dispatch"),
+    ),
     Channel(topics.CONDITION, guard_messages.Condition, "`<hub>/<condition id>`", ("watchdog",), ()),
     *(
         Channel(topics.dead_letter(source), None, f"as in `{source.name}`", (writer,), ())
@@ -75,6 +82,7 @@ CHANNELS: Final = (
             (topics.LOOP_BUDGET, "worker"),
             (topics.SETPOINT, "dispatch"),
             (topics.LIMIT, "worker"),
+            (topics.OVERRIDE, "worker"),
             (topics.REVERT, "dispatch"),
         )
     ),

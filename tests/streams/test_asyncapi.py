@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import yaml
 
-from streams import limit_messages, messages
+from streams import limit_messages, messages, override_messages
 from streams.topics import CONDITION, REVERT, TOPICS
 from tests.streams.asyncapi import CHANNELS, MODULES, PAGE, as_yaml, document
 
@@ -19,6 +19,8 @@ NESTED = {
     limit_messages.LimitBlock,
     limit_messages.LimitTerms,
     limit_messages.LimitProposal,
+    override_messages.OverrideTerms,
+    override_messages.OverrideProposal,
 }
 
 

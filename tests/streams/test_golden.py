@@ -30,6 +30,7 @@ from streams.messages import (
     TelemetryFrame,
     Violation,
 )
+from streams.override_messages import OverrideEntry, OverrideProposal, OverrideTerms
 
 FOLDER = Path(__file__).parents[1] / "golden/v1"
 EPOCH = Epoch(1, 42, 7301)
@@ -46,6 +47,7 @@ CAP = LimitTerms(
     why="works on the cable",
     stated_us=NOON_US - 60_000_000,
 )
+STOPPED = OverrideTerms(kind="stop", who="els", why="smoke at the plug", stated_us=NOON_US)
 NIGHT_RIGHT = LimitTerms(
     layer="contract",
     judged="quarter",
@@ -274,6 +276,35 @@ GOLDEN = {
         changed_by="els",
         changed_why="contract ended",
     ),
+    "override-entry": OverrideEntry(
+        asset="charger-07",
+        terms=STOPPED,
+        changed_us=NOON_US,
+        changed_by="els",
+        changed_why="smoke at the plug",
+    ),
+    "override-pending": OverrideEntry(
+        asset="charger-07",
+        terms=STOPPED,
+        proposed=OverrideProposal(
+            terms=OverrideTerms(
+                kind="hold",
+                power_kw=7.5,
+                until_us=NOON_US + 7_200_000_000,
+                who="els",
+                why="test after repair",
+                stated_us=NOON_US + 9_000_000,
+            ),
+            who="els",
+            why="test after repair",
+            proposed_us=NOON_US + 9_000_000,
+            loosens="charger-07 may take 7.5 kW instead of 0 kW",
+        ),
+        changed_us=NOON_US + 9_000_000,
+        after_us=NOON_US,
+        changed_by="els",
+        changed_why="test after repair",
+    ),
 }
 
 each = pytest.mark.parametrize("name", GOLDEN)
@@ -309,6 +340,7 @@ def test_every_message_kind_has_a_golden_message():
         Condition,
         Revert,
         LimitEntry,
+        OverrideEntry,
     }
     assert {type(message) for message in GOLDEN.values()} == on_topics
 
