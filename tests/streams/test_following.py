@@ -1,10 +1,12 @@
 """R16: what is measured counts, not what was told; judged one-sidedly, and an asset comes back by moving."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
 
 from hub.model import AssetKind
-from streams.following import PATIENCE_READINGS, Following
+from streams.following import FORGIVEN_US, LONGEST_PROOF_US, PATIENCE_READINGS, Following
 from streams.grid_loop import GridLoop
 from streams.messages import Epoch
 from tests.streams.small_park import QUARTER_START_US, SECOND_US, frame, north_kw, small_hub
@@ -47,6 +49,108 @@ STILL = [0.0] * (PATIENCE_READINGS + 1)
 )
 def test_who_follows(plant, kind, told_kw, measured_kw, idle):
     assert idle_after(plant, kind, told_kw=told_kw, measured_kw=measured_kw) is idle
+
+
+@dataclass
+class Watched:
+    """One battery of a grid loop, told to charge by 100 kW unless a test says otherwise; one reading a second."""
+
+    following: Following
+    at: int
+    second: int = 0
+    idle: list[bool] = field(default_factory=list)
+
+    def reads(self, *powers_kw, every_s=1):
+        for power_kw in powers_kw:
+            now = np.full(len(self.following.told_kw), self.second * SECOND_US, np.int64)
+            self.following.observe(np.full(len(now), float(power_kw)), measured_us=now)
+            self.idle.append(bool(self.following.idle[self.at]))
+            self.second += every_s
+        return self.idle[-1]
+
+    def tell(self, told_kw):
+        told = np.full(len(self.following.told_kw), float(told_kw))
+        self.following.tell(told, now_us=self.second * SECOND_US)
+
+
+def watched(plant, *, told_kw=100.0, kind=AssetKind.BATTERY, **timing):
+    at = next(i for i, asset in enumerate(plant.assets) if asset.kind == kind)
+    following = Following(plant, **timing)
+    following.told_kw = np.full(len(plant.assets), told_kw)
+    return Watched(following, at)
+
+
+def fall_out(battery, times=1):
+    """Relapse so often; between two the battery follows for long enough."""
+    for _ in range(times):
+        while not battery.reads(0.0):
+            pass
+        proof = [battery.reads(100.0) for _ in range(LONGEST_PROOF_US // SECOND_US + 1)]
+    return proof.count(True)
+
+
+@pytest.mark.parametrize(
+    ("relapses", "proof_s"), [(1, 0), (2, 5), (3, 10), (4, 20), (8, 300), (20, 300)], ids=lambda figure: f"{figure:g}"
+)
+def test_r16_an_asset_that_falls_out_again_must_prove_itself_longer_each_time_and_no_longer_than_that(
+    plant, relapses, proof_s
+):
+    assert fall_out(watched(plant), relapses) == proof_s
+
+
+def test_r16_a_proof_that_is_broken_off_begins_anew(plant):
+    battery = watched(plant)
+    fall_out(battery)
+    while not battery.reads(0.0):
+        pass
+    assert battery.reads(25, 50, 75)
+    assert battery.reads(0.0, 0.0)
+    assert battery.reads(25, 50, 75, 100, 100)
+    assert not battery.reads(100)
+
+
+def test_r16_what_happened_long_ago_is_forgiven(plant):
+    battery = watched(plant)
+    fall_out(battery, times=5)
+    battery.reads(*[100.0] * (FORGIVEN_US // SECOND_US))
+    assert fall_out(battery) == 0
+
+
+@pytest.mark.parametrize("delay_s", [2.0, 20.0])
+def test_r16_no_asset_is_taken_out_before_its_delay_has_passed(plant, delay_s):
+    battery = watched(plant, told_kw=0.0, delay_s=delay_s)
+    battery.reads(0, 0, 0)
+    battery.tell(100.0)
+    battery.reads(*[0.0] * 30)
+    assert battery.idle[3:].index(True) == max(PATIENCE_READINGS - 1, delay_s)
+
+
+def test_r16_what_was_measured_before_it_was_asked_is_no_answer(plant):
+    battery = watched(plant, told_kw=0.0)
+    battery.reads(0.0)
+    battery.second += 15
+    battery.tell(100.0)
+    battery.second -= 14  # readings that come 15 s late
+    assert not battery.reads(*[0.0] * 14)
+    assert battery.reads(*[0.0] * PATIENCE_READINGS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told_kw", "measured_kw", "unused"),
+    [
+        pytest.param(AssetKind.CHARGER, 11.0, [4.0] * 5, True, id="a charger that takes less than it may"),
+        pytest.param(AssetKind.CHARGER, 11.0, [4.0] * 4, False, id="patience"),
+        pytest.param(AssetKind.CHARGER, 11.0, [0, 2, 4, 6, 8], False, id="a charger on its way up"),
+        pytest.param(AssetKind.CHARGER, 11.0, [4.0, 4.0, 4.0, 4.0, 4.0, 7.0], False, id="it takes more again"),
+        pytest.param(AssetKind.CHARGER, 4.0, [9.0] * 6, False, id="a charger above its ceiling is another matter"),
+        pytest.param(AssetKind.PV, -40.0, [-9.0] * 5, True, id="pv that makes less than it may"),
+        pytest.param(AssetKind.BATTERY, 100.0, [0.0] * 6, False, id="a battery has to follow"),
+    ],
+)
+def test_r16_who_leaves_unused_what_it_may(plant, kind, told_kw, measured_kw, unused):
+    device = watched(plant, kind=kind, told_kw=told_kw)
+    device.reads(*measured_kw)
+    assert bool(device.following.unused[device.at]) is unused
 
 
 def test_the_same_reading_again_proves_nothing(plant):
