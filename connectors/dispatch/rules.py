@@ -6,12 +6,12 @@ Pure: states in, states out, no clock. Dispatch calls these with real clocks, th
 - R2: validity counts on our own monotonic clock from receipt; older than 3 s or more than 2 s ahead is refused.
 - R3: at the end of a lease every asset goes to its reversion value, in the order of `connectors.dispatch.reversion`.
 - R8: (epoch, sequence) must be above the high-water mark. R9: after a restart only a full frame is accepted first.
-- R12: assets leave failsafe after a hold time, one by one. R20: one write per asset, the newest value.
+- R12: assets leave failsafe after a hold time, one by one; also those whose devices did not answer for long. R20: one write per asset, the newest value.
 - R17: a revert ends everything in force at once, at any epoch; only a full frame that was issued later begins the return.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -29,9 +29,6 @@ LONGEST_VALID_S: Final = 60.0
 
 FRESH_US: Final = 5_000_000
 """R12. A decision that knew of no reading of the last 5 s brings no asset out of failsafe, valid as it may be."""
-
-RETRY_S: Final = 1.0
-"""A device that did not take its setpoint is asked again after this; its own lease protects it meanwhile."""
 
 RENEWALS_PER_LEASE: Final = 3
 """A device lease is renewed this often before it would end, so that two renewals may get lost."""
@@ -74,7 +71,13 @@ class LoopLease:
     """When a revert ended what was in force; each asset falls back its lag later (R3)."""
     told: Mapping[str, Told] = field(default_factory=dict)
     retry_at_s: Mapping[str, float] = field(default_factory=dict)
-    """Devices that failed, and when they are asked again."""
+    """Devices that failed, and when they are asked again; this and the next three are of `connectors.dispatch.outages`."""
+    silent_since_s: Mapping[str, float] = field(default_factory=dict)
+    """Devices that failed, and when they began to."""
+    leaving: frozenset[str] = frozenset()
+    """Assets that left failsafe, but whose devices have not taken a setpoint since."""
+    not_before_s: Mapping[str, float] = field(default_factory=dict)
+    """Assets that stay in failsafe until then; infinity while their devices do not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +223,16 @@ def revert(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[str, ...]]:
 
 def is_latched(state: LoopLease) -> bool:
     """Whether assets are still kept back by a revert: a restarted dispatch must go on keeping them (R12, R17)."""
-    return math.isfinite(state.reverted_s) and bool(state.failsafe)
+    # A device that does not answer is kept back for a reason of its own, which must not revert all others at a restart.
+    return math.isfinite(state.reverted_s) and bool(state.failsafe - state.not_before_s.keys())
 
 
 def due(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[DeviceWrite, ...]]:
     """Return what devices must be told now: what changed, and leases to renew; counted as told at once (R1, R20).
 
-    At most one write per asset. What could not be delivered comes back by `failed`.
+    At most one write per asset. What could not be delivered comes back by `connectors.dispatch.outages.failed`.
     """
-    state = replace(state, failsafe=_still_in_failsafe(state, now_s))
+    state = _let_return(state, now_s)
     writes = tuple(
         DeviceWrite(asset_id, power_kw, state.rules[asset_id].lease_s)
         for asset_id, power_kw in _wanted_kw(state, now_s).items()
@@ -240,6 +244,14 @@ def due(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[DeviceWrite, .
     return replace(state, told=told), writes
 
 
+def _let_return(state: LoopLease, now_s: float) -> LoopLease:
+    """Let those leave failsafe whose turn has come."""
+    failsafe = _still_in_failsafe(state, now_s)
+    left = state.failsafe - failsafe
+    not_before_s = {asset_id: at_s for asset_id, at_s in state.not_before_s.items() if asset_id not in left}
+    return replace(state, failsafe=failsafe, leaving=state.leaving | left, not_before_s=not_before_s)
+
+
 def _still_in_failsafe(state: LoopLease, now_s: float) -> frozenset[str]:
     """Assets that stay at their reversion value: without a target, or not yet their turn (R12)."""
     if state.returning_since_s is None:
@@ -248,7 +260,9 @@ def _still_in_failsafe(state: LoopLease, now_s: float) -> frozenset[str]:
     return frozenset(
         asset_id
         for asset_id in state.failsafe
-        if asset_id not in state.targets or back_s < state.rules[asset_id].return_s
+        if asset_id not in state.targets
+        or back_s < state.rules[asset_id].return_s
+        or now_s < state.not_before_s.get(asset_id, -math.inf)
     )
 
 
@@ -275,24 +289,3 @@ def _must_tell(state: LoopLease, asset_id: str, *, power_kw: float, now_s: float
     if asset_id in state.failsafe or now_s >= state.valid_until_s:
         return False
     return now_s - told.at_s >= state.rules[asset_id].lease_s / RENEWALS_PER_LEASE
-
-
-def failed(state: LoopLease, asset_ids: Collection[str], now_s: float) -> tuple[LoopLease, tuple[str, ...]]:
-    """Note devices that did not take a write: asked again later; answer those that were not failing before."""
-    fresh = tuple(sorted(set(asset_ids) - state.retry_at_s.keys()))
-    told = {asset_id: _forgotten(told) if asset_id in asset_ids else told for asset_id, told in state.told.items()}
-    retry_at_s = {**state.retry_at_s, **dict.fromkeys(asset_ids, now_s + RETRY_S)}
-    return replace(state, told=told, retry_at_s=retry_at_s), fresh
-
-
-def _forgotten(told: Told) -> Told:
-    """Told something, nobody knows what: NaN equals no value, so the next `due` writes again."""
-    return Told(math.nan, told.at_s)
-
-
-def delivered(state: LoopLease, asset_ids: Collection[str]) -> LoopLease:
-    """Note devices that took a write, which ends their failing."""
-    if state.retry_at_s.keys().isdisjoint(asset_ids):
-        return state
-    left = {asset_id: at_s for asset_id, at_s in state.retry_at_s.items() if asset_id not in asset_ids}
-    return replace(state, retry_at_s=left)

@@ -12,7 +12,7 @@ from typing import Final, TypeVar, assert_never
 import msgspec
 import structlog
 
-from connectors.dispatch import rules
+from connectors.dispatch import outages, rules
 from connectors.dispatch.inbox import Inbox, Received
 from connectors.dispatch.kafka_link import Outgoing
 from connectors.dispatch.marks import MarksFile
@@ -186,6 +186,10 @@ class LeaseLoop:
         if reverted:
             _log.warning("lease_ended", grid_loop=grid_loop, assets_reverted=len(reverted))
             self._answer_reverted(grid_loop, reverted, detail="no valid setpoint in time")
+        state, lost = outages.give_up(state, now_s)
+        if lost:
+            _log.warning("devices_lost", grid_loop=grid_loop, devices=len(lost), first=lost[0])
+            self._answer_reverted(grid_loop, lost, detail="the device has not answered for as long as its own lease")
         self.states[grid_loop] = state
         before, asked_s = self._asked.get(grid_loop, (None, now_s))
         if state is before and not frames and now_s - asked_s < SETTLED_S:
@@ -198,11 +202,11 @@ class LeaseLoop:
 
     def _note_delivery(self, delivery: Delivery) -> None:
         grid_loop, now_s = delivery.grid_loop, self.now_s()
-        state = rules.delivered(self.states[grid_loop], set(delivery.asset_ids) - delivery.failed.keys())
+        state = outages.delivered(self.states[grid_loop], set(delivery.asset_ids) - delivery.failed.keys(), now_s)
         fresh: tuple[str, ...] = ()
         if delivery.failed:
             self.metrics.count_device_failures(driver="simulator", failures=len(delivery.failed))
-            state, fresh = rules.failed(state, delivery.failed.keys(), now_s)
+            state, fresh = outages.failed(state, delivery.failed.keys(), now_s)
         else:
             self.progress.last_delivery_s[grid_loop] = now_s
         self.states[grid_loop] = state

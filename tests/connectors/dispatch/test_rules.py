@@ -208,18 +208,6 @@ def test_a_renewal_extends_only_while_the_frame_it_names_is_in_force():
     assert cycle(state, 25)[1].reverted == ("battery",)
 
 
-def test_a_device_that_failed_is_asked_again_after_a_while_with_the_newest_value():
-    state, _ = cycle(fresh(), 0, full(1, 0, battery=20))
-    state, fresh_failures = rules.failed(state, ["battery"], 0.1)
-    assert fresh_failures == ("battery",)
-    state, seen = cycle(state, 0.5, full(2, 0.5, battery=30))
-    assert seen.told == {}
-    state, seen = cycle(state, 1.1)
-    assert seen.told == {"battery": 30}
-    assert rules.failed(state, ["battery"], 1.2)[1] == ()
-    assert rules.failed(rules.delivered(state, ["battery"]), ["battery"], 1.2)[1] == ("battery",)
-
-
 def test_R13_devices_in_failsafe_at_the_start_return_by_R12():  # noqa: N802 - rules are numbered so
     state, seen = cycle(fresh(in_failsafe=True), 0, full(1, 0, pv=-60, battery=20))
     assert seen.told == {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.dispatch import rules
+from connectors.dispatch import outages, rules
 from connectors.dispatch.rules import Accepted, LoopLease, Mark, Refused
 from connectors.simulator.leases import DeviceLeases, fresh_leases, told
 from connectors.simulator.wire import Write
@@ -72,12 +72,12 @@ class World:
         if not writes:
             return
         if not self.link_up:
-            self.state, _ = rules.failed(self.state, ["battery"], self.now_s)
+            self.state, _ = outages.failed(self.state, ["battery"], self.now_s)
             return
         rows = [Write(write.asset_id, write.power_kw, write.lease_s) for write in writes]
         self.device, refused = told(self.device, rows, index={"battery": 0}, now_s=self.now_s)
         assert not refused
-        self.state = rules.delivered(self.state, ["battery"])
+        self.state = outages.delivered(self.state, ["battery"], self.now_s)
         for write in writes:
             self.check_applied(write.power_kw)
 
