@@ -3,7 +3,7 @@
 The limits change with the clock and with what people state; in a tick they are only read.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -16,6 +16,7 @@ from balancer.model import Layer, Limit
 from balancer.model import Node as KernelNode
 from balancer.topology import Topology, compile_topology
 from hub.model import Judged, LimitLayer, NodeLimit
+from hub.open_point import Place
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -43,6 +44,8 @@ class Bounds:
     quarter_kw: float
     apparent_kva: float = np.inf
     """The tightest limit on apparent power."""
+    reserve_kw: float = 0.0
+    """Kept free of it, a magnitude: for sections that may hang on this node too (`hub.open_point`)."""
     budget: bool = False
     """Stands for the hub agent's budget; its bound comes with each budget."""
 
@@ -53,7 +56,7 @@ class Bounds:
 
     def lifted(self) -> "Bounds":
         """The same place without a limit."""
-        return replace(self, instant_kw=np.inf, quarter_kw=np.inf, apparent_kva=np.inf)
+        return replace(self, instant_kw=np.inf, quarter_kw=np.inf, apparent_kva=np.inf, reserve_kw=0.0)
 
 
 class BoundRows(tuple[Bounds, ...]):  # noqa: SLOT001  (what is made once must be kept somewhere)
@@ -95,6 +98,11 @@ class BoundRows(tuple[Bounds, ...]):  # noqa: SLOT001  (what is made once must b
         return np.array([b.apparent_kva for b in self], np.float64)
 
     @cached_property
+    def reserve_kw(self) -> Floats:
+        """Kept free of each."""
+        return np.array([b.reserve_kw for b in self], np.float64)
+
+    @cached_property
     def rank(self) -> Indices:
         """Of the layer, highest first; a budget comes last."""
         return indices(len(Layer) if b.budget else int(b.layer) for b in self)
@@ -107,8 +115,13 @@ BUDGET_BOUNDS: Final = tuple(
 """The hub agent's, at the root of a grid loop."""
 
 
-def lay_out_bounds(limits: Sequence[NodeLimit], index: dict[str, int]) -> BoundRows:
+def lay_out_bounds(
+    limits: Sequence[NodeLimit], index: Mapping[str, int], reserved_kw: Mapping[Place, float] | None = None
+) -> BoundRows:
     """Limits of the hub folder as one entry per node, layer and direction; within a layer the tightest counts."""
+    reserve_kw = {
+        (index[node], KERNEL_LAYER[layer], imports): kw for (node, layer, imports), kw in (reserved_kw or {}).items()
+    }
     found: dict[tuple[int, Layer, bool], dict[Judged, float]] = {}
     apparent_kva: dict[tuple[int, Layer, bool], float] = {}
     for limit in limits:
@@ -127,6 +140,7 @@ def lay_out_bounds(limits: Sequence[NodeLimit], index: dict[str, int]) -> BoundR
             instant_kw=judged.get(Judged.INSTANT, np.inf),
             quarter_kw=judged.get(Judged.QUARTER, np.inf),
             apparent_kva=apparent_kva.get((node, layer, imports), np.inf),
+            reserve_kw=reserve_kw.get((node, layer, imports), 0.0),
         )
         for (node, layer, imports), judged in found.items()
     )

@@ -93,13 +93,17 @@ def estimate(plant: Plant, state: PointState, memory: LoadMemory, *, now_us: int
     below = Span(low_kw=plant.sum_up(assets.low_kw), high_kw=plant.sum_up(assets.high_kw))
     uncontrolled = Span(low_kw=plant.sum_up(loads.low_kw), high_kw=plant.sum_up(loads.high_kw))
     feeders = np.flatnonzero((plant.parent == 0) & (plant.meter >= 0))
-    for arm in feeders:
-        if heard[plant.meter[arm]]:
-            feeder_kw = state.power_kw[plant.meter[arm]]
-            uncontrolled.low_kw[arm] = feeder_kw - below.high_kw[arm]
-            uncontrolled.high_kw[arm] = feeder_kw - below.low_kw[arm]
-    uncontrolled.low_kw[0] = uncontrolled.low_kw[feeders].sum()
-    uncontrolled.high_kw[0] = uncontrolled.high_kw[feeders].sum()
+    if plant.arms_known:
+        for arm in feeders:
+            if heard[plant.meter[arm]]:
+                feeder_kw = state.power_kw[plant.meter[arm]]
+                uncontrolled.low_kw[arm] = feeder_kw - below.high_kw[arm]
+                uncontrolled.high_kw[arm] = feeder_kw - below.low_kw[arm]
+        uncontrolled.low_kw[0] = uncontrolled.low_kw[feeders].sum()
+        uncontrolled.high_kw[0] = uncontrolled.high_kw[feeders].sum()
+    elif heard[plant.meter[feeders]].all():
+        uncontrolled.low_kw[0] = state.power_kw[plant.meter[feeders]].sum() - below.high_kw[0]
+        uncontrolled.high_kw[0] = state.power_kw[plant.meter[feeders]].sum() - below.low_kw[0]
     power = _powers(plant, state, heard=heard, uncontrolled=uncontrolled, below=below)
     energy_kwh, uncovered_s = _quarter(plant, state, power=power, feeders=feeders, now_us=now_us)
     stale = (~meter_fresh | (plant.per_connection((~asset_fresh).astype(np.float64)) > 0)).astype(np.float64)
@@ -158,12 +162,12 @@ def _quarter(
     metered = Span(low_kw=power.low_kw[own], high_kw=power.high_kw[own])
     energy_kwh[own], uncovered_s[own] = meter_quarter(state, plant.meter[own], power=metered, now_us=now_us)
     for direction in (0, 1):
-        summed = plant.sum_up(energy_kwh[plant.connection_node, direction])
+        summed = plant.sum_up_quarter(energy_kwh[plant.connection_node, direction])
         energy_kwh[~own, direction] = summed[~own]
         energy_kwh[0, direction] = energy_kwh[feeders, direction].sum()
-    unmetered = ~own[plant.pair_node]
-    below = plant.connection_node[plant.pair_connection[unmetered]]
-    np.maximum.at(uncovered_s, plant.pair_node[unmetered], uncovered_s[below])
+    unmetered = ~own[plant.quarter_node]
+    below = plant.connection_node[plant.quarter_connection[unmetered]]
+    np.maximum.at(uncovered_s, plant.quarter_node[unmetered], uncovered_s[below])
     uncovered_s[0] = uncovered_s[feeders].max(initial=0.0)
     return energy_kwh, uncovered_s
 

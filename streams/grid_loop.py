@@ -15,6 +15,7 @@ from hub.model import Hub, NodeLimit
 from streams.bounds import Floats
 from streams.boxes import Boxes, boxes
 from streams.budgets import Held, Interval
+from streams.carry_over import carry_over
 from streams.codec import Rejected
 from streams.columns import BadReading, Frame, check_columns
 from streams.estimate import Estimate, LoadMemory, estimate
@@ -82,6 +83,19 @@ class GridLoop:
         self._offered = None  # it was made under other limits
         if self.plant.topology is not known.topology:
             self._lay_out()
+
+    def move_open_point(self, hub: Hub, limits: Sequence[NodeLimit]) -> None:
+        """Be the loop of this hub from the next offer on: the same, its ring open elsewhere, under these limits.
+
+        What was before holds until all of the new layout is ready. What meters said stays: an arm's energy is its
+        feeder's, wherever the open point lay.
+        """
+        plant = build_plant(hub, self.plant.grid_loop, points=self.plant.points).with_limits(limits)
+        self._following = carry_over(self._following, self.plant, plant)
+        self._writer.lay_out(plant)
+        self.plant = plant
+        self.take_limits(limits)
+        self._lay_out()
 
     @property
     def epoch(self) -> Epoch:
@@ -185,7 +199,10 @@ class GridLoop:
         state = self._state
         most_kw = known.uncontrolled.high_kw + self.plant.sum_up(self.plant.per_connection(room.unseen_kw))
         at, node, imports = self.plant.bounds_at, self.plant.bounds.node, self.plant.bounds.imports
-        state.uncontrolled_kw[at] = np.where(imports, most_kw[node], known.uncontrolled.low_kw[node])
+        kept_kw = self.plant.bounds.reserve_kw
+        state.uncontrolled_kw[at] = np.where(
+            imports, most_kw[node] + kept_kw, known.uncontrolled.low_kw[node] - kept_kw
+        )
         state.upper_kw[at] = np.where(imports, bounds_kw, np.inf)
         state.lower_kw[at] = np.where(imports, -np.inf, 0.0 - bounds_kw)
         state.min_kw[:], state.max_kw[:], state.target_kw[:] = room.min_kw, room.max_kw, room.target_kw

@@ -129,7 +129,12 @@ class SetpointWriter:
     bound: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.bound = [str(bound) for bound in self.plant.asset_bound]
+        self.lay_out(self.plant)
+
+    def lay_out(self, plant: Plant) -> None:
+        """Write for this layout of the same loop from now on, beginning with a full frame."""
+        self.plant, self.last = plant, None
+        self.bound = [str(bound) for bound in plant.asset_bound]
 
     def begin(self, epoch: Epoch) -> None:
         """Write from now on under a new epoch, beginning with a full frame."""

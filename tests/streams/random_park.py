@@ -27,11 +27,11 @@ class RandomPark:
         limits = [_limit(chance, node, LimitLayer.PROTECTION) for node in nodes if chance.random() < 0.6]
         limits += [_limit(chance, node, LimitLayer.CONTRACT) for node in (PARK, GROUP)]
         hub = replace(SMALL, grid_loops=loops, connections=connections, assets=assets, limits=tuple(limits))
-        self.station = Station(hub)
+        self.hub, self.station = hub, Station(hub)
         self.loops = {name: GridLoop(hub, name) for name in names}
         for loop in self.loops.values():
             loop.begin(Epoch(1, 1, 1))
-            assert loop.fold(frame(NOW_US, _metered(chance, loop.plant)), received_at_us=NOW_US) == ()
+            assert loop.fold(frame(NOW_US, metered(chance, loop.plant)), received_at_us=NOW_US) == ()
 
 
 def _grid_loop(chance, name):
@@ -70,7 +70,7 @@ def _some(chance):
     return chance.choice([None, 0.0, *(float(chance.randint(20, 300)) for _ in range(4))])
 
 
-def _metered(chance, plant):
+def metered(chance, plant):
     """What each meter and device shows, by id."""
     loads_kw = np.array([float(chance.randint(-20, 60)) for _ in plant.connections])
     assets_kw = np.array([chance.uniform(asset.min_kw, asset.max_kw) for asset in plant.assets])
