@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streams.bounds import Floats
 from streams.estimate import Estimate
 from streams.fold import PointState
+from streams.kept_assets import KeptAssets
 from streams.plant import Plant
 
 REACH_S: Final = 5.0
@@ -34,11 +35,14 @@ class Boxes:
     idle: NDArray[np.bool_]
     """The asset does not follow; it is asked on for what it was told last."""
     unseen_kw: Floats
-    """How much more PV that does not report what it could produce is planned to make than it measures. That guards
-    export; an import limit must not count on it."""
+    """How much less an asset may consume in the plan than it does: PV that does not report what it could produce, what is
+    not heard and was stopped. That guards export; an import limit must not count on it."""
+    least_told_kw: Floats
+    most_told_kw: Floats
+    """Setpoints are cut to these, whatever the limits ask: what overrides allow (R10)."""
 
 
-def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[np.bool_]) -> Boxes:
+def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[np.bool_], kept: KeptAssets) -> Boxes:
     """Boxes and targets of all assets; everything is sent home while a feeder meter is lost (R7, R13).
 
     An asset that is `idle`, told but not seen to follow, is counted at what it measures (R16).
@@ -55,18 +59,26 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[
         np.where(idle, measured_kw, _between(min_kw, measured_kw - reach_kw, measured_kw + reach_kw)),
         np.where(idle, measured_kw, _between(max_kw, measured_kw - reach_kw, measured_kw + reach_kw)),
     )
+    min_kw, max_kw = kept.narrowed(min_kw, max_kw)
     # if nothing bound, PV would make all it can, a battery would rest, and who takes power would take all
     at_rest_kw = np.where(plant.is_battery, _between(np.zeros_like(min_kw), min_kw, max_kw), max_kw)
     target_kw = np.where(plant.is_pv, min_kw, at_rest_kw)
     closed = estimate.asset_fresh & estimate.feeders_fresh
+    least_told_kw, most_told_kw = kept.told_kw(closed=closed)
+    home_kw = _between(devices.reversion_kw, least_told_kw, most_told_kw)
+    # one that is not heard may have fallen back by itself: both count, each where that is worse
+    low_kw = np.where(estimate.asset_fresh, home_kw, np.minimum(home_kw, devices.reversion_kw))
+    away_kw = np.where(estimate.asset_fresh, 0.0, np.abs(home_kw - devices.reversion_kw))
     believed = closed & plant.is_pv & np.isnan(state.min_kw[point])
     return Boxes(
-        min_kw=np.where(closed, min_kw, devices.reversion_kw),
-        max_kw=np.where(closed, max_kw, devices.reversion_kw),
-        target_kw=np.where(closed, target_kw, devices.reversion_kw),
+        min_kw=np.where(closed, min_kw, low_kw),
+        max_kw=np.where(closed, max_kw, low_kw),
+        target_kw=np.where(closed, target_kw, low_kw),
         closed=closed,
         idle=idle,
-        unseen_kw=np.where(believed, np.maximum(measured_kw - target_kw, 0.0), 0.0),
+        unseen_kw=np.where(believed, np.maximum(measured_kw - target_kw, 0.0), away_kw),
+        least_told_kw=least_told_kw,
+        most_told_kw=most_told_kw,
     )
 
 

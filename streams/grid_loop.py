@@ -3,7 +3,7 @@
 The worker calls it with messages and the time; the simulation does the same in virtual time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ import numpy as np
 from balancer.kernel import Answer, Solver, State
 from balancer.violations import find_violations
 from hub.model import Hub, NodeLimit
+from hub.overrides import Kept
 from streams.bounds import Floats
 from streams.boxes import Boxes, boxes
 from streams.budgets import Held, Interval
@@ -22,6 +23,7 @@ from streams.estimate import Estimate, LoadMemory, estimate
 from streams.fallback import fallback_shares
 from streams.fold import PointState, fold
 from streams.following import Following
+from streams.kept_assets import KeptAssets
 from streams.limits import judged_bounds_kw, with_budget, within_apparent_kw, within_phases_kw
 from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, Violation
 from streams.node_states import node_states
@@ -63,6 +65,7 @@ class GridLoop:
         self._points = PointState(self.plant.points)
         self._memory = LoadMemory.empty(len(self.plant.connections))
         self._following = Following(self.plant)
+        self._kept = KeptAssets.of(self.plant.assets, {})
         self._lay_out()
         self._writer = SetpointWriter(self.plant, valid_for_ms=round(hub.timing.setpoint_valid_s * 1000))
         self.missed_ticks = 0
@@ -92,10 +95,16 @@ class GridLoop:
         """
         plant = build_plant(hub, self.plant.grid_loop, points=self.plant.points).with_limits(limits)
         self._following = carry_over(self._following, self.plant, plant)
+        self._kept = carry_over(self._kept, self.plant, plant)
         self._writer.lay_out(plant)
         self.plant = plant
         self.take_limits(limits)
         self._lay_out()
+
+    def take_overrides(self, kept: Mapping[str, Kept]) -> None:
+        """Keep these assets so from the next offer on, and all others no longer (R10)."""
+        self._kept = KeptAssets.of(self.plant.assets, kept)
+        self._offered = None
 
     @property
     def epoch(self) -> Epoch:
@@ -193,7 +202,7 @@ class GridLoop:
         return _Look(tick=tick, folds=self._folds, known=known, judged_kw=within_kw)
 
     def _boxes(self, known: Estimate) -> Boxes:
-        return boxes(self.plant, self._points, known, idle=self._following.idle)
+        return boxes(self.plant, self._points, known, idle=self._following.idle, kept=self._kept)
 
     def _prepare(self, known: Estimate, room: Boxes, *, bounds_kw: Floats) -> State:
         state = self._state

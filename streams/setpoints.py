@@ -34,11 +34,13 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
 
     PV that no export limit holds down is set free to its rated power instead of to what it produces now: a setpoint
     that follows the sun would clip each brightening for a tick. An asset that does not follow is asked on, but not
-    against what the limits have come to ask for: then it is told to stay as it is, which it does, and counts again.
+    against what the limits have come to ask for: then it is told to stay as it is, which it does, and counts again. What
+    somebody stopped or keeps low is never told more than that.
     """
     price, rounded_kw = answer.price, _rounded_kw(plant, answer)
     against = (told_kw - boxes.target_kw) * price < 0
     reasons, holds, powers_kw = zip(
+        (Reason.OVERRIDE, boxes.least_told_kw == boxes.most_told_kw, boxes.least_told_kw),
         (Reason.FALLBACK, ~boxes.closed, plant.devices.reversion_kw),
         (Reason.NOT_FOLLOWING, boxes.idle & ~against, told_kw),
         (Reason.TARGET, plant.is_pv & (price <= 0.0), plant.devices.min_kw),
@@ -49,10 +51,13 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
         strict=True,
     )
     first = np.argmax(holds, axis=0)  # [n_assets] of the cases above
-    reason = [reasons[case] for case in first.tolist()]
+    chosen_kw = np.choose(first, powers_kw)
+    power_kw = np.clip(chosen_kw, boxes.least_told_kw, boxes.most_told_kw)
+    cut = (power_kw != chosen_kw).tolist()
+    reason = [Reason.OVERRIDE if was_cut else reasons[case] for case, was_cut in zip(first.tolist(), cut, strict=True)]
     nodes = binding_nodes(plant, answer.node_price, budget_binds=budget_binds)
     return Decision(
-        power_kw=tuple((np.choose(first, powers_kw).round(2) + 0.0).tolist()),
+        power_kw=tuple((power_kw.round(2) + 0.0).tolist()),
         reason=tuple(reason),
         binding=tuple(
             nodes[node] if why in _BY_LIMIT else ""

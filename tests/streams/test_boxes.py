@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streams.boxes import REACH_S, boxes
 from streams.fold import PointState
+from streams.kept_assets import KeptAssets
 from streams.plant import build_plant
 from tests.streams.small_park import OFFICE, small_hub
 
@@ -23,7 +24,7 @@ PLANT = build_plant(replace(SMALL, assets=tuple(replace(each, **FIGURES[each.id]
 PLACE = {each.id: place for place, each in enumerate(PLANT.assets)}
 
 
-def boxes_of(measured_kw, *, reported=None, idle=(), stale=(), feeders_fresh=True):
+def boxes_of(measured_kw, *, reported=None, idle=(), stale=(), feeders_fresh=True, kept=None):
     """Boxes for powers by asset id; what is not named measures 0 and reports nothing."""
     state = PointState(PLANT.points)
     for name, place in PLACE.items():
@@ -31,7 +32,7 @@ def boxes_of(measured_kw, *, reported=None, idle=(), stale=(), feeders_fresh=Tru
         state.power_kw[point] = measured_kw.get(name, 0.0)
         state.min_kw[point], state.max_kw[point] = (reported or {}).get(name, (np.nan, np.nan))
     known = SimpleNamespace(asset_fresh=_without(stale), feeders_fresh=feeders_fresh)
-    return boxes(PLANT, state, known, idle=~_without(idle))
+    return boxes(PLANT, state, known, idle=~_without(idle), kept=KeptAssets.of(PLANT.assets, kept or {}))
 
 
 def _without(names):
