@@ -32,6 +32,10 @@ class Span:
     high_kw: Floats
 
 
+NO_MORE: Final = Span(low_kw=np.zeros(1), high_kw=np.zeros(1))
+"""Of devices that fall back at once when they are not heard."""
+
+
 @dataclass(slots=True)
 class LoadMemory:
     """[n_connections] Between what each connection's uncontrolled load lay by its meter's last reading, and when."""
@@ -55,9 +59,10 @@ class Estimate:
     |---|---|---|
     | power | [n_nodes] | net power |
     | uncontrolled | [n_nodes] | net power without the controllable assets below |
+    | unheard | [n_nodes] | what assets that nobody hears may do beyond their reversion values: at most, at least 0 |
     | energy_kwh | [n_nodes, 2] | A+ and A- of the quarter until now: the most that the readings allow |
     | uncovered_s | [n_nodes] | seconds of the quarter so far of which no register tells |
-    | fresh | [n_nodes] | the node's power rests on fresh readings only |
+    | fresh | [n_nodes] | the node's meter was heard lately; where it has none, all those it is summed from |
     | asset_fresh | [n_assets] | the asset was heard lately |
     | reactive_kvar | [n_nodes] | by the node's own meter; NaN where that tells none, or was not heard lately |
     | phase_a | [2, n_nodes] | largest current of any phase, drawn and fed in; likewise |
@@ -66,6 +71,7 @@ class Estimate:
     now_us: int
     power: Span
     uncontrolled: Span
+    unheard: Span
     energy_kwh: Floats
     uncovered_s: Floats
     fresh: NDArray[np.bool_]
@@ -76,58 +82,66 @@ class Estimate:
     """Every feeder meter of the loop was heard lately; else the loop runs open (R7)."""
 
 
-def estimate(plant: Plant, state: PointState, memory: LoadMemory, *, now_us: int, stale_after_s: float) -> Estimate:
-    """Read the state at one instant; remembers the loads of the connections that are heard."""
-    age_s = (now_us - state.at_us) / 1e6
-    heard = (state.at_us != NEVER) & (age_s <= stale_after_s)
+def estimate(
+    plant: Plant,
+    state: PointState,
+    memory: LoadMemory,
+    *,
+    now_us: int,
+    stale_after_s: float,
+    beyond: Span = NO_MORE,
+) -> Estimate:
+    """Read the state at one instant; remembers the load that each new reading of a connection tells.
+
+    `beyond` [n_assets] is how far each asset that is not heard may be from its reversion value (`streams.obeying`).
+    """
+    heard = (state.at_us != NEVER) & (now_us - state.at_us <= stale_after_s * 1e6)
     asset_fresh = heard[plant.asset_point]
-    measured_kw = state.power_kw[plant.asset_point]
-    assets = Span(
-        low_kw=plant.per_connection(np.where(asset_fresh, measured_kw, plant.devices.min_kw)),
-        high_kw=plant.per_connection(np.where(asset_fresh, measured_kw, plant.devices.max_kw)),
-    )
     meters = plant.meter[plant.connection_node]
     meter_fresh = heard[meters]
-    _remember(memory, assets, meter_kw=state.power_kw[meters], at_us=state.at_us[meters], heard=meter_fresh)
+    _remember(memory, plant, state, within_us=stale_after_s * 1e6)
     loads = _loads(plant, memory, heard=meter_fresh, now_us=now_us)
+    assets = _asset_sums(plant, state, heard=asset_fresh)
     below = Span(low_kw=plant.sum_up(assets.low_kw), high_kw=plant.sum_up(assets.high_kw))
-    uncontrolled = Span(low_kw=plant.sum_up(loads.low_kw), high_kw=plant.sum_up(loads.high_kw))
     feeders = np.flatnonzero((plant.parent == 0) & (plant.meter >= 0))
-    if plant.arms_known:
-        for arm in feeders:
-            if heard[plant.meter[arm]]:
-                feeder_kw = state.power_kw[plant.meter[arm]]
-                uncontrolled.low_kw[arm] = feeder_kw - below.high_kw[arm]
-                uncontrolled.high_kw[arm] = feeder_kw - below.low_kw[arm]
-        uncontrolled.low_kw[0] = uncontrolled.low_kw[feeders].sum()
-        uncontrolled.high_kw[0] = uncontrolled.high_kw[feeders].sum()
-    elif heard[plant.meter[feeders]].all():
-        uncontrolled.low_kw[0] = state.power_kw[plant.meter[feeders]].sum() - below.high_kw[0]
-        uncontrolled.high_kw[0] = state.power_kw[plant.meter[feeders]].sum() - below.low_kw[0]
-    power = _powers(plant, state, heard=heard, uncontrolled=uncontrolled, below=below)
+    uncontrolled = _uncontrolled(plant, state, loads=loads, below=below, feeders=feeders, heard=heard)
+    power = _powers(plant, state, loads=loads, assets=assets, feeders=feeders, heard=heard)
     energy_kwh, uncovered_s = _quarter(plant, state, power=power, feeders=feeders, now_us=now_us)
-    stale = (~meter_fresh | (plant.per_connection((~asset_fresh).astype(np.float64)) > 0)).astype(np.float64)
     own = (plant.meter >= 0) & heard[plant.meter]
     return Estimate(
         now_us=now_us,
         power=power,
         uncontrolled=uncontrolled,
+        unheard=_unheard(plant, beyond, silent=~asset_fresh & ~meter_fresh[plant.asset_connection], told=own),
         energy_kwh=energy_kwh,
         uncovered_s=uncovered_s,
-        fresh=plant.sum_up(stale) == 0,
+        fresh=_fresh(plant, own=own, feeders=feeders),
         asset_fresh=asset_fresh,
         reactive_kvar=np.where(own, state.reactive_kvar[plant.meter], np.nan),
         phase_a=np.where(own, state.phase_a[:, plant.meter], np.nan),
-        feeders_fresh=bool(np.all(heard[plant.meter[feeders]])),
+        feeders_fresh=bool(np.all(own[feeders])),
     )
 
 
-def _remember(
-    memory: LoadMemory, assets: Span, *, meter_kw: Floats, at_us: NDArray[np.int64], heard: NDArray[np.bool_]
-) -> None:
-    memory.low_kw[heard] = (meter_kw - assets.high_kw)[heard]
-    memory.high_kw[heard] = (meter_kw - assets.low_kw)[heard]
-    memory.at_us[heard] = at_us[heard]
+def _asset_sums(plant: Plant, state: PointState, *, heard: NDArray[np.bool_]) -> Span:
+    """[n_connections] Power of the assets behind each connection; anything it can do of one that is not heard."""
+    measured_kw = state.power_kw[plant.asset_point]
+    return Span(
+        low_kw=plant.per_connection(np.where(heard, measured_kw, plant.devices.min_kw)),
+        high_kw=plant.per_connection(np.where(heard, measured_kw, plant.devices.max_kw)),
+    )
+
+
+def _remember(memory: LoadMemory, plant: Plant, state: PointState, *, within_us: float) -> None:
+    """A load is a meter's reading minus its assets' near the same instant, however long ago that was."""
+    meters = plant.meter[plant.connection_node]
+    at_us, asset_us = state.at_us[meters], state.at_us[plant.asset_point]
+    new = at_us > memory.at_us
+    near = (asset_us != NEVER) & (np.abs(asset_us - at_us[plant.asset_connection]) <= within_us)
+    assets = _asset_sums(plant, state, heard=near)
+    memory.low_kw[new] = (state.power_kw[meters] - assets.high_kw)[new]
+    memory.high_kw[new] = (state.power_kw[meters] - assets.low_kw)[new]
+    memory.at_us[new] = at_us[new]
 
 
 def _loads(plant: Plant, memory: LoadMemory, *, heard: NDArray[np.bool_], now_us: int) -> Span:
@@ -142,14 +156,72 @@ def _loads(plant: Plant, memory: LoadMemory, *, heard: NDArray[np.bool_], now_us
     )
 
 
-def _powers(plant: Plant, state: PointState, *, heard: NDArray[np.bool_], uncontrolled: Span, below: Span) -> Span:
-    own = plant.meter >= 0
-    exact = own & heard[plant.meter]
+def _uncontrolled(
+    plant: Plant,
+    state: PointState,
+    *,
+    loads: Span,
+    below: Span,
+    feeders: NDArray[np.int64],
+    heard: NDArray[np.bool_],
+) -> Span:
+    """[n_nodes] By the loads behind the connections; of an arm by its feeder meter, of the loop by its arms."""
+    low_kw, high_kw = plant.sum_up(loads.low_kw), plant.sum_up(loads.high_kw)
+    feeder_heard = heard[plant.meter[feeders]]
+    if not plant.arms_known:  # the feeders tell of both arms together, or of nothing
+        if feeder_heard.all():
+            total_kw = state.power_kw[plant.meter[feeders]].sum()
+            low_kw[0], high_kw[0] = total_kw - below.high_kw[0], total_kw - below.low_kw[0]
+        return Span(low_kw=low_kw, high_kw=high_kw)
+    arms = feeders[feeder_heard]
+    feeder_kw = state.power_kw[plant.meter[arms]]
+    low_kw[arms], high_kw[arms] = feeder_kw - below.high_kw[arms], feeder_kw - below.low_kw[arms]
+    low_kw[0], high_kw[0] = low_kw[feeders].sum(), high_kw[feeders].sum()
+    return Span(low_kw=low_kw, high_kw=high_kw)
+
+
+def _powers(
+    plant: Plant,
+    state: PointState,
+    *,
+    loads: Span,
+    assets: Span,
+    feeders: NDArray[np.int64],
+    heard: NDArray[np.bool_],
+) -> Span:
+    """[n_nodes] By the node's own meter where that is heard, else summed from the connections, or arms, below."""
+    own = (plant.meter >= 0) & heard[plant.meter]
     meter_kw = state.power_kw[plant.meter]
-    return Span(
-        low_kw=np.where(exact, meter_kw, uncontrolled.low_kw + below.low_kw),
-        high_kw=np.where(exact, meter_kw, uncontrolled.high_kw + below.high_kw),
-    )
+    at = plant.connection_node
+    ends_kw = []
+    for load_kw, asset_kw in ((loads.low_kw, assets.low_kw), (loads.high_kw, assets.high_kw)):
+        connection_kw = np.where(own[at], meter_kw[at], load_kw + asset_kw)
+        summed_kw = plant.sum_up(connection_kw)
+        summed_kw[0] = np.where(own, meter_kw, summed_kw)[feeders].sum()
+        ends_kw.append(np.where(own, meter_kw, summed_kw))
+    return Span(low_kw=ends_kw[0], high_kw=ends_kw[1])
+
+
+def _unheard(plant: Plant, beyond: Span, *, silent: NDArray[np.bool_], told: NDArray[np.bool_]) -> Span:
+    """[n_nodes] Sum over the `silent` assets; nothing for an arm whose feeder is told, for that tells them too."""
+    arms = np.flatnonzero(plant.parent == 0)
+    ends_kw = []
+    for beyond_kw in (beyond.low_kw, beyond.high_kw):
+        unheard_kw = plant.sum_up(plant.per_connection(np.where(silent, beyond_kw, 0.0)))
+        if plant.arms_known:
+            unheard_kw[arms[told[arms]]] = 0.0
+            unheard_kw[0] = unheard_kw[arms].sum()
+        elif told[arms[plant.meter[arms] >= 0]].all():
+            unheard_kw[0] = 0.0
+        ends_kw.append(unheard_kw)
+    return Span(low_kw=ends_kw[0], high_kw=ends_kw[1])
+
+
+def _fresh(plant: Plant, *, own: NDArray[np.bool_], feeders: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[n_nodes] Whether each node's power is told by fresh readings."""
+    summed = plant.sum_up((~own[plant.connection_node]).astype(np.float64)) == 0
+    summed[0] = own[feeders].all()
+    return np.where(plant.meter >= 0, own, summed)
 
 
 def _quarter(

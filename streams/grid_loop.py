@@ -27,6 +27,7 @@ from streams.kept_assets import KeptAssets
 from streams.limits import judged_bounds_kw, with_budget, within_apparent_kw, within_phases_kw
 from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, Violation
 from streams.node_states import node_states
+from streams.obeying import Obeying
 from streams.plant import Plant, build_plant
 from streams.setpoints import SetpointWriter, binding_limits, budget_binds, decide
 
@@ -66,6 +67,7 @@ class GridLoop:
         self._memory = LoadMemory.empty(len(self.plant.connections))
         self._following = Following(self.plant)
         self._kept = KeptAssets.of(self.plant.assets, {})
+        self._obeying = Obeying(self.plant, hub.timing.device_lease_s)
         self._lay_out()
         self._writer = SetpointWriter(self.plant, valid_for_ms=round(hub.timing.setpoint_valid_s * 1000))
         self.missed_ticks = 0
@@ -96,6 +98,7 @@ class GridLoop:
         plant = build_plant(hub, self.plant.grid_loop, points=self.plant.points).with_limits(limits)
         self._following = carry_over(self._following, self.plant, plant)
         self._kept = carry_over(self._kept, self.plant, plant)
+        self._obeying = carry_over(self._obeying, self.plant, plant)
         self._writer.lay_out(plant)
         self.plant = plant
         self.take_limits(limits)
@@ -166,8 +169,8 @@ class GridLoop:
             issued_at_us=now_us,
             curve=self._curve(look, room),
             power_kw=float(known.power.low_kw[0] + known.power.high_kw[0]) / 2,
-            uncontrolled_low_kw=float(known.uncontrolled.low_kw[0]),
-            uncontrolled_high_kw=float(known.uncontrolled.high_kw[0] + room.unseen_kw.sum()),
+            uncontrolled_low_kw=float(known.uncontrolled.low_kw[0] + known.unheard.low_kw[0]),
+            uncontrolled_high_kw=float(known.uncontrolled.high_kw[0] + known.unheard.high_kw[0] + room.unseen_kw.sum()),
             acknowledged=0 if held is None else held.number,
             acknowledged_epoch=Epoch(0, 0, 0) if held is None else held.epoch,
         )
@@ -184,13 +187,17 @@ class GridLoop:
         answer = self._solver.solve(self._prepare(known, room, bounds_kw=bounds_kw))
         by_budget = budget_binds(self.plant, bounds_kw=bounds_kw, price=float(answer.node_price[-1]))
         decision = decide(self.plant, room, answer, told_kw=self._following.told_kw, budget_binds=by_budget)
-        self._following.told_kw = np.array(decision.power_kw)
+        self._following.told_kw = told_kw = np.array(decision.power_kw)
+        self._obeying.tell(told_kw, closed=room.closed, measured_us=self._points.at_us[at], now_us=now_us)
         frame = self._writer.frame(decision, tick=tick, now_us=now_us, folded_until_us=self.folded_until_us)
         return Cycle(frame, self._loop_state(known, answer, bounds_kw=bounds_kw, tick=tick))
 
     def _look(self, *, tick: int, now_us: int) -> _Look:
         stale_after_s = self._timing.stale_after_s
-        known = estimate(self.plant, self._points, self._memory, now_us=now_us, stale_after_s=stale_after_s)
+        beyond = self._obeying.beyond_reversion(self._points.power_kw[self.plant.asset_point], now_us=now_us)
+        known = estimate(
+            self.plant, self._points, self._memory, now_us=now_us, stale_after_s=stale_after_s, beyond=beyond
+        )
         judged_kw = judged_bounds_kw(
             self.plant.bounds, energy_kwh=known.energy_kwh, uncovered_s=known.uncovered_s, now_us=now_us
         )
@@ -206,12 +213,12 @@ class GridLoop:
 
     def _prepare(self, known: Estimate, room: Boxes, *, bounds_kw: Floats) -> State:
         state = self._state
-        most_kw = known.uncontrolled.high_kw + self.plant.sum_up(self.plant.per_connection(room.unseen_kw))
+        unseen_kw = self.plant.sum_up(self.plant.per_connection(room.unseen_kw))
+        least_kw = known.uncontrolled.low_kw + known.unheard.low_kw
+        most_kw = known.uncontrolled.high_kw + known.unheard.high_kw + unseen_kw
         at, node, imports = self.plant.bounds_at, self.plant.bounds.node, self.plant.bounds.imports
         kept_kw = self.plant.bounds.reserve_kw
-        state.uncontrolled_kw[at] = np.where(
-            imports, most_kw[node] + kept_kw, known.uncontrolled.low_kw[node] - kept_kw
-        )
+        state.uncontrolled_kw[at] = np.where(imports, most_kw[node] + kept_kw, least_kw[node] - kept_kw)
         state.upper_kw[at] = np.where(imports, bounds_kw, np.inf)
         state.lower_kw[at] = np.where(imports, -np.inf, 0.0 - bounds_kw)
         state.min_kw[:], state.max_kw[:], state.target_kw[:] = room.min_kw, room.max_kw, room.target_kw

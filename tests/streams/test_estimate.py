@@ -1,11 +1,17 @@
 """Stale input becomes a bound by direction, never a value, and widens only what lies above it (R5, R6, R7)."""
 
+import random
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hub.model import AssetKind
+from streams.estimate import LoadMemory
 from streams.grid_loop import GridLoop
 from streams.limits import judged_bounds_kw
+from tests.streams.random_park import NOW_US, RandomPark
 from tests.streams.small_park import FACTORY, OFFICE, QUARTER_START_US, frame, north_kw, small_hub
 from tests.streams.virtual_park import SECOND_US, Park
 
@@ -47,26 +53,41 @@ def test_on_fresh_meters_both_ends_are_equal_and_a_node_is_the_sum_of_what_lies_
     assert known.fresh.all()
 
 
-def test_a_dead_connection_meter_widens_only_its_own_path(loop):
-    known = loop._look(tick=0, now_us=loop.now_us).known
+def test_a_dead_connection_meter_widens_only_its_own_path_up_to_the_next_meter(loop):
     connection = loop.plant.connections[0]
     forget(loop, connection.ean, age_s=20)
     blurred = loop._look(tick=0, now_us=loop.now_us).known
-    touched = set(np.flatnonzero(blurred.power.high_kw - blurred.power.low_kw > 1e-9))
-    assert touched <= set(path(loop, connection.ean))
-    assert set(np.flatnonzero(~blurred.fresh)) == set(path(loop, connection.ean))
+    unmetered = path(loop, connection.ean)[:-2]  # the arm has a feeder meter, and the loop is the sum of its arms
+    assert set(np.flatnonzero(blurred.power.high_kw - blurred.power.low_kw > 1e-9)) <= set(unmetered)
+    assert set(np.flatnonzero(~blurred.fresh)) == set(unmetered)
+
+
+def test_a_dead_feeder_meter_is_seen_at_its_arm_and_the_loop_though_all_connections_are_heard(loop):
+    forget(loop, "lus-1/a", age_s=6)
+    known = loop._look(tick=0, now_us=loop.now_us).known
+    assert set(np.flatnonzero(~known.fresh)) == {node_at(loop, "lus-1"), node_at(loop, "lus-1/a")}
+
+
+def test_a_silent_asset_blurs_what_no_setpoint_moves_above_it_and_no_power_that_a_meter_tells(loop):
+    before = loop._look(tick=0, now_us=loop.now_us).known
+    roof = silence_roof(loop)
+    known = loop._look(tick=0, now_us=loop.now_us).known
+    changed = ~np.isclose(known.uncontrolled.high_kw, before.uncontrolled.high_kw)
+    assert set(np.flatnonzero(changed)) == set(path(loop, roof.ean))
     assert known.fresh.all()
+    np.testing.assert_allclose(known.power.low_kw, known.power.high_kw)
 
 
-def test_a_silent_asset_makes_what_lies_above_it_uncertain_and_nothing_else(loop):
+def silence_roof(loop):
+    """A roof was last heard a minute ago, its connection's meter a moment ago."""
     roof = next(asset for asset in loop.plant.assets if asset.kind is AssetKind.PV)
     forget(loop, roof.id, age_s=60)
-    assert set(np.flatnonzero(~loop._look(tick=0, now_us=loop.now_us).known.fresh)) == set(path(loop, roof.ean))
+    forget(loop, roof.ean, age_s=0)
+    return roof
 
 
 def test_pv_that_is_not_heard_counts_as_nothing_for_import_and_in_full_for_export(loop):
-    roof = next(asset for asset in loop.plant.assets if asset.kind is AssetKind.PV)
-    forget(loop, roof.id, age_s=60)
+    roof = silence_roof(loop)
     known = loop._look(tick=0, now_us=loop.now_us).known
     at = node_at(loop, roof.ean)
     spread_kw = known.uncontrolled.high_kw[at] - known.uncontrolled.low_kw[at]
@@ -157,6 +178,19 @@ def test_a_silent_connection_may_have_drifted_since_its_reading_not_since_the_la
     assert factory.load_kw(at_s=age_s) == expected_kw
 
 
+def test_after_a_rebuild_a_silent_connection_drifts_from_its_last_reading_as_if_it_had_been_looked_at(factory):
+    factory.hear(at_s=0, factory=-60.0, battery=30.0)
+    assert factory.load_kw(at_s=15) == [-60, 40]
+    assert factory.power_kw(at_s=15) == [-160, 140]
+
+
+def test_a_load_is_told_by_readings_of_one_instant_however_long_ago(factory):
+    factory.hear(at_s=0, factory=80.0, battery=50.0)
+    factory.look(at_s=0)
+    factory.hear("battery", at_s=8, battery=-50.0)
+    assert factory.load_kw(at_s=9) == [20, 140]
+
+
 def test_a_reading_that_comes_back_ends_the_drift(factory):
     factory.hear(at_s=0)
     factory.look(at_s=60)
@@ -240,3 +274,28 @@ def test_energy_and_coverage_of_a_node_are_its_meters_or_of_what_lies_below(fact
     known, at = factory.look(at_s=200), node_at(factory.loop, node)
     assert known.energy_kwh[at].tolist() == pytest.approx([energy_kwh, 0])
     assert known.uncovered_s[at] == uncovered_s
+
+
+ENDS = [("power", "low_kw"), ("power", "high_kw"), ("uncontrolled", "low_kw"), ("uncontrolled", "high_kw")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_r6_one_dead_meter_or_device_changes_nothing_but_the_nodes_above_it(seed):
+    chance = random.Random(seed)
+    loop = chance.choice(list(RandomPark(chance).loops.values()))
+    dead = chance.choice(loop.plant.points.ids)
+    looks = []
+    for silent in (None, dead):
+        if silent is not None:
+            loop._points.at_us[loop._points.index[silent]] -= chance.choice([6, 60, 3600]) * SECOND_US
+            loop._memory = LoadMemory.empty(len(loop.plant.connections))
+        looks.append(loop._look(tick=0, now_us=NOW_US).known)
+    where = dead if dead in loop.plant.node_ids else next(a.ean for a in loop.plant.assets if a.id == dead)
+    elsewhere = np.delete(np.arange(len(loop.plant.node_ids)), path(loop, where))
+    for span, end in ENDS:
+        before_kw, after_kw = (getattr(getattr(look, span), end) for look in looks)
+        np.testing.assert_allclose(after_kw[elsewhere], before_kw[elsewhere], atol=1e-9)
+        worse = after_kw - before_kw if end == "high_kw" else before_kw - after_kw
+        assert (worse >= -1e-9).all()
+    assert looks[1].fresh[elsewhere].all()
