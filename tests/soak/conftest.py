@@ -22,6 +22,9 @@ SCALE = float(os.environ.pop("LUSBALANS_SOAK", TENTH))  # taken out: roles refus
 MINUTES = float(os.environ.pop("LUSBALANS_SOAK_MINUTES", max(1.0, 10 * SCALE)))
 SEED = int(os.environ.pop("LUSBALANS_SOAK_SEED", 1))
 
+collect_ignore = [] if SCALE >= 1 else ["test_passing_faults.py"]
+"""Rows of the fault table that no tenth can be taken of."""
+
 
 @pytest.fixture(scope="session")
 def scale() -> float:
