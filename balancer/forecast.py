@@ -4,7 +4,7 @@ Load follows the kind of day (working day, Saturday, Sunday), the sun follows th
 used; a quarter of which nothing is known stays unknown. A forecast never decides: it only places batteries beforehand.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -70,6 +70,15 @@ class QuarterHistory:
         self._seen += 1
         self.load_kw[row] += (load_kw - self.load_kw[row]) / self._seen
         self.sun_kw[row] += (sun_kw - self.sun_kw[row]) / self._seen
+
+    def of_nodes(self, columns: Indices) -> "QuarterHistory":
+        """The same history of other nodes: of which column each is, or -1 for one that nothing is known of, which is 0."""
+        other = replace(self, n_nodes=len(columns))
+        other.load_kw, other.sun_kw = (
+            np.where(columns >= 0, kw[:, columns], 0.0) for kw in (self.load_kw, self.sun_kw)
+        )
+        other.known = self.known.copy()
+        return other
 
     def net_kw(self, quarter: int) -> Floats:
         """[96, n_nodes] Expected net load, without batteries, of the 24 hours from a quarter on; NaN where unknown.

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from balancer.compiled import compiled
 from balancer.forecast import QUARTERS_PER_DAY
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ DEAD_RATIO: Final = 0.01
 INTO_IMPORT_RATIO: Final = 0.9
 """Share of the measured import, or headroom, that a target may use; the rest is for what changes until the next reading."""
 
-NIGHT_HIGH_RATIO: Final = 0.6
+NIGHT_HIGH_RATIO: Final = 0.8
 DAY_HIGH_RATIO: Final = 1.0
 LOW_RATIO: Final = 0.2
 _SUN_QUARTERS: Final = (7 * 4, 17 * 4)
@@ -106,12 +107,14 @@ def band(fleet: Fleet, net_kw: Floats, *, quarter: int) -> Band:
     return Band(low_ratio, np.maximum(low_ratio, np.where(known, high_kwh / some_kwh, by_day[:, None])))
 
 
+@compiled
 def _backwards(change_kwh: Floats, capacity_kwh: Floats, end_kwh: Floats) -> Floats:
     """[steps, n_nodes] What must hold before each step so that the next one's holds after its change."""
     path_kwh = np.empty_like(change_kwh)
-    at_kwh = end_kwh
-    for step in range(len(change_kwh) - 1, -1, -1):
-        at_kwh = path_kwh[step] = np.minimum(np.maximum(at_kwh + change_kwh[step], 0.0), capacity_kwh)
+    for node in range(capacity_kwh.size):
+        at_kwh = end_kwh[node]
+        for step in range(len(change_kwh) - 1, -1, -1):
+            at_kwh = path_kwh[step, node] = min(max(at_kwh + change_kwh[step, node], 0.0), capacity_kwh[node])
     return path_kwh
 
 
@@ -138,8 +141,8 @@ def target_kw(batteries: Batteries, within: Band, soc_ratio: Floats, *, import_k
         import_kw: what the grid loop draws now without its batteries; below 0 it feeds in, and nothing is discharged.
         headroom_kw: what it could draw more, without its batteries; below 0 nothing is charged.
     """
-    above = np.nan_to_num(np.maximum(soc_ratio - within.high_ratio - DEAD_RATIO, 0.0))
-    below = np.nan_to_num(np.maximum(within.low_ratio - DEAD_RATIO - soc_ratio, 0.0))
+    above = np.fmax(soc_ratio - within.high_ratio - DEAD_RATIO, 0.0)  # an unknown charge is neither
+    below = np.fmax(within.low_ratio - DEAD_RATIO - soc_ratio, 0.0)
     pace_kw = batteries.capacity_kwh / APPROACH_H
     out_kw = np.minimum(above * pace_kw * batteries.efficiency_ratio, np.maximum(-batteries.min_kw, 0.0))
     in_kw = np.minimum(below * pace_kw / batteries.efficiency_ratio, np.maximum(batteries.max_kw, 0.0))

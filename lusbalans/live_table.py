@@ -9,6 +9,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from balancer.explanation import Language
+from balancer.wishes import Wish, wish_sentence
 from hub.quarters import QUARTER_US, quarter_start_us
 from infra.clock import now_us
 from lusbalans.picture import NodeLine, Picture, SetpointLine
@@ -29,6 +31,7 @@ _REASON: Final = {
     "device_range": "the device can do no more",
     "not_following": "does not follow",
     "fallback": "fallback: a meter is missing",
+    **{str(wish): wish_sentence(wish, Language.EN) for wish in Wish if wish is not Wish.REST},
 }
 
 

@@ -13,6 +13,10 @@ _INTEREST: Final = {
     Reason.FALLBACK: 1,
     Reason.NOT_FOLLOWING: 1,
     Reason.DEVICE_RANGE: 2,
+    Reason.MAKES_ROOM: 2,
+    Reason.FILLS_RESERVE: 2,
+    Reason.WAITS_FOR_IMPORT: 2,
+    Reason.WAITS_FOR_HEADROOM: 2,
     Reason.TARGET: 3,
 }
 

@@ -17,7 +17,7 @@ from connectors.simulation.plan import QUARTERS, SECONDS, Plan, Watcher
 from connectors.simulation.powers import Powers
 from connectors.simulation.profile_checks import check_profiles, cut
 from connectors.simulation.profile_file import read_table
-from connectors.simulation.quarter_plant import FreePlant, QuarterPlant
+from connectors.simulation.quarter_plant import FreePlant, TargetedPlant
 from connectors.simulation.quarter_run import QuarterRun
 from connectors.simulation.recording import points_of, recorded_powers
 from connectors.simulation.second_run import park_of, run_seconds
@@ -86,7 +86,7 @@ def _simulate(asked: Asked, plan: Plan, park: Park, trace: Trace, watcher: Watch
     """The plan balanced, and where that was asked for with nobody balancing too."""
     hub, faults = plan.hub, plan.faults
     if asked.quarters:
-        summary = QuarterRun(plan, park, QuarterPlant(hub)).run(trace, watcher)
+        summary = QuarterRun(plan, park, TargetedPlant(hub)).run(trace, watcher)
     else:
         summary = run_seconds(plan, ClosedLoop(hub, park, faults=faults), trace, watcher)
     if not (asked.compare and summary.finished):

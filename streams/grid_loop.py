@@ -13,6 +13,7 @@ from balancer.kernel import Answer, Solver, State
 from balancer.violations import find_violations
 from hub.model import Hub, NodeLimit
 from hub.overrides import Kept
+from streams.battery_targets import BatteryTargets, Wishes, seen_by
 from streams.bounds import Floats
 from streams.boxes import Boxes, boxes
 from streams.budgets import Held, Interval
@@ -49,6 +50,7 @@ class _Look:
     tick: int
     folds: int
     known: Estimate
+    wishes: Wishes
     judged_kw: Floats
     """[n_bounds] What the limits allow, budgets left out."""
 
@@ -66,6 +68,7 @@ class GridLoop:
         self._points = PointState(self.plant.points)
         self._memory = LoadMemory.empty(len(self.plant.connections))
         self._following = Following(self.plant)
+        self._targets = BatteryTargets(self.plant)
         self._kept = KeptAssets.of(self.plant.assets, {})
         self._obeying = Obeying(self.plant, hub.timing.device_lease_s)
         self._lay_out()
@@ -97,6 +100,7 @@ class GridLoop:
         """
         plant = build_plant(hub, self.plant.grid_loop, points=self.plant.points).with_limits(limits)
         self._following = carry_over(self._following, self.plant, plant)
+        self._targets = self._targets.laid_out(plant)
         self._kept = carry_over(self._kept, self.plant, plant)
         self._obeying = carry_over(self._obeying, self.plant, plant)
         self._writer.lay_out(plant)
@@ -160,7 +164,7 @@ class GridLoop:
         """Phase 1: what the loop could do in this tick, its own limits kept."""
         look = self._offered = self._look(tick=tick, now_us=now_us)
         known = look.known
-        room = self._boxes(known)
+        room = look.wishes.in_boxes(self._boxes(known))
         held = self.held.budget if self.held.on_lease(now_us=now_us) else None
         return Offer(
             grid_loop=self.plant.grid_loop,
@@ -182,11 +186,12 @@ class GridLoop:
             look = self._look(tick=tick, now_us=now_us)
         known, at = look.known, self.plant.asset_point
         self._following.observe(self._points.power_kw[at], measured_us=self._points.at_us[at])
-        room = self._boxes(known)
+        room = look.wishes.in_boxes(self._boxes(known))
         bounds_kw = with_budget(self.plant.bounds, look.judged_kw, budget=self.held.interval(now_us=now_us))
         answer = self._solver.solve(self._prepare(known, room, bounds_kw=bounds_kw))
         by_budget = budget_binds(self.plant, bounds_kw=bounds_kw, price=float(answer.node_price[-1]))
         decision = decide(self.plant, room, answer, told_kw=self._following.told_kw, budget_binds=by_budget)
+        decision = look.wishes.named_in(decision)
         self._following.told_kw = told_kw = np.array(decision.power_kw)
         self._obeying.tell(told_kw, closed=room.closed, measured_us=self._points.at_us[at], now_us=now_us)
         frame = self._writer.frame(decision, tick=tick, now_us=now_us, folded_until_us=self.folded_until_us)
@@ -206,7 +211,9 @@ class GridLoop:
         )
         if not np.isnan(known.phase_a).all():
             within_kw = within_phases_kw(self.plant, within_kw, phase_a=known.phase_a, power_kw=known.power.high_kw)
-        return _Look(tick=tick, folds=self._folds, known=known, judged_kw=within_kw)
+        seen = seen_by(self.plant, self._points, known)
+        wishes = self._targets.wishes(self.plant, seen, share=self.held.fallback)
+        return _Look(tick=tick, folds=self._folds, known=known, wishes=wishes, judged_kw=within_kw)
 
     def _boxes(self, known: Estimate) -> Boxes:
         return boxes(self.plant, self._points, known, idle=self._following.idle, kept=self._kept)

@@ -97,6 +97,14 @@ class Reason(StrEnum):
     """The loop runs on fixed shares because what it needs to know is missing."""
     OVERRIDE = "override"
     """Somebody stopped the asset, holds it or keeps it low (R10)."""
+    MAKES_ROOM = "makes_room"
+    """Nothing binds: a battery discharges into its grid loop's import, before sun that is expected."""
+    FILLS_RESERVE = "fills_reserve"
+    """Nothing binds: a battery charges, before peaks that are expected."""
+    WAITS_FOR_IMPORT = "waits_for_import"
+    """Nothing binds: a battery that would make room has no import to discharge into."""
+    WAITS_FOR_HEADROOM = "waits_for_headroom"
+    """Nothing binds: a battery that would fill its reserve has no headroom to charge from."""
     OTHER = "other"
 
 

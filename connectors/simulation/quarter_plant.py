@@ -15,8 +15,9 @@ from balancer.violations import excess
 from connectors.simulator.arrays import Floats, Ints
 from hub.model import GROUP, PARK, Hub
 from hub.quarters import QUARTER_US
-from streams.battery_targets import BatteryTargets
+from streams.battery_targets import BatteryTargets, Seen
 from streams.budgets import Interval
+from streams.estimate import Span
 from streams.limits import judged_bounds_kw
 from streams.plant import Plant, build_plant
 
@@ -105,15 +106,15 @@ class TargetedPlant(QuarterPlant):
         """[assets] The same targets, but each battery's by the policy of its grid loop."""
         plant = self.plant
         node_kw = plant.sum_up(load_kw + plant.per_connection(target_kw))
+        seen = Seen(
+            node=Span(low_kw=node_kw, high_kw=node_kw),
+            asset_kw=target_kw,
+            sun_kw=np.where(plant.is_pv, 0.0 - target_kw, 0.0),
+            soc_ratio=soc_ratio,
+            now_us=at_us,
+        )
         wanted_kw = target_kw.copy()
         for loop, targets in self._loops:
-            wanted_kw[targets.places] = targets.target_kw(
-                plant,
-                node_kw=node_kw,
-                asset_kw=target_kw,
-                sun_kw=np.where(plant.is_pv, 0.0 - target_kw, 0.0),
-                soc_ratio=soc_ratio,
-                share=Interval(loop.fallback_min_kw, loop.fallback_max_kw),
-                now_us=at_us,
-            )
+            wishes = targets.wishes(plant, seen, share=Interval(loop.fallback_min_kw, loop.fallback_max_kw))
+            wanted_kw[wishes.places] = wishes.power_kw
         return wanted_kw

@@ -63,3 +63,11 @@ def test_what_is_no_number_or_older_than_what_was_seen_changes_nothing():
     history.observe(now, load_kw=np.array([np.nan]), sun_kw=np.array([0.0]))
     history.observe(now - 5, load_kw=np.array([1e6]), sun_kw=np.array([0.0]))
     np.testing.assert_array_equal(history.net_kw(now), expected)
+
+
+def test_other_nodes_take_over_the_past_that_is_theirs_and_begin_without_one():
+    history, now = lived([100.0], sun_kw_by_day=[30.0])
+    other = history.of_nodes(np.array([-1, 0]))
+    np.testing.assert_allclose(other.net_kw(now), np.broadcast_to([0.0, 70.0], (QUARTERS_PER_DAY, 2)))
+    other.observe(now + 1, load_kw=np.zeros(2), sun_kw=np.zeros(2))
+    np.testing.assert_allclose(history.net_kw(now), 70.0)

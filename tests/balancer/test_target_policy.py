@@ -62,7 +62,7 @@ def test_room_comes_back_as_the_surplus_passes():
     np.testing.assert_allclose(high[[0, 48, 53, 58, 95]], [0.5, 0.5, 0.75, 1, 1])
 
 
-@pytest.mark.parametrize(("quarter", "expected"), [(NIGHT, (0.2, 0.6)), (NOON, (0.2, 1.0))])
+@pytest.mark.parametrize(("quarter", "expected"), [(NIGHT, (0.2, 0.8)), (NOON, (0.2, 1.0))])
 def test_without_a_forecast_the_time_of_day_decides(quarter, expected):
     unknown = day(net_kw=np.nan, from_quarter=90, until_quarter=91)
     assert first(band(FLEET, unknown, quarter=quarter)) == expected

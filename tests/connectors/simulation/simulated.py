@@ -11,7 +11,7 @@ from connectors.simulation.faults import Faults, parse_fault
 from connectors.simulation.instants import instant_us
 from connectors.simulation.plan import Plan, Watcher
 from connectors.simulation.powers import Powers
-from connectors.simulation.quarter_plant import QuarterPlant
+from connectors.simulation.quarter_plant import TargetedPlant
 from connectors.simulation.quarter_run import QuarterRun
 from connectors.simulation.second_run import park_of, run_seconds
 from connectors.simulation.sessions_file import PlannedSession
@@ -69,7 +69,7 @@ def simulate(plan, folder: Path, *, quarters=False, stop_after_looks=None) -> Si
     watcher = Watcher(is_stopped=lambda: len(looks) > (stop_after_looks or 10**9), on_progress=looks.append)
     with open_trace(folder / "trace.csv", columns) as trace:
         run = (
-            QuarterRun(plan, park, QuarterPlant(plan.hub)).run
+            QuarterRun(plan, park, TargetedPlant(plan.hub)).run
             if quarters
             else lambda *rest: run_seconds(plan, ClosedLoop(plan.hub, park, faults=plan.faults), *rest)
         )
