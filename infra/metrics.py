@@ -285,6 +285,9 @@ class DispatchMetrics:
         self._reverted = counter("lusbalans_dispatch_assets_reverted_total", "Assets sent to reversion.", "grid_loop")
         self._reverts = counter("lusbalans_dispatch_reverts_total", "Reverts obeyed (R17).", "grid_loop", "by")
         self._failures = counter("lusbalans_dispatch_device_failures_total", "Writes a device did not take.", "driver")
+        self._conditions = declare.gauge(
+            "lusbalans_dispatch_device_conditions", "Devices of which a condition holds.", "grid_loop", "kind"
+        )
         self._last_frame = declare.gauge(
             "lusbalans_dispatch_last_frame_timestamp_seconds", "When the newest accepted frame was issued.", "grid_loop"
         )
@@ -315,6 +318,11 @@ class DispatchMetrics:
     def count_device_failures(self, *, driver: str, failures: int = 1) -> None:
         """Count writes that a device refused or did not answer in time."""
         self._failures.labels(driver).inc(failures)
+
+    def note_conditions(self, grid_loop: str, counts: Mapping[str, int]) -> None:
+        """Show of how many devices each kind of condition holds."""
+        for kind, devices in counts.items():
+            self._conditions.labels(grid_loop, kind).set(devices)
 
 
 class RecorderTotals(Protocol):

@@ -26,6 +26,8 @@ class ConditionKind(StrEnum):
     DEVICE_SILENT = "device_silent"
     NOT_FOLLOWING = "not_following"
     """A device does not do what it was told (R16)."""
+    RANGE_DIFFERS = "range_differs"
+    """A device's own limits are not those of the hub folder (R15)."""
     OTHER = "other"
 
 

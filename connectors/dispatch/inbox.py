@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.dispatch.outbox import Delivery
+from connectors.dispatch.outbox import Delivery, Reading
 from streams.topics import SETPOINT, Topic
 
 MOST_FRAMES: Final = 1_000
@@ -35,7 +35,7 @@ class Taken:
 
     reverts: list[Received]
     frames: list[Received]
-    deliveries: list[Delivery]
+    deliveries: list[Delivery | Reading]
     dropped: int
     """Frames that had to make room since last time."""
 
@@ -47,7 +47,7 @@ class Inbox:
         self._changed = threading.Condition()
         self._frames: deque[Received] = deque()
         self._reverts: deque[Received] = deque(maxlen=MOST_REVERTS)
-        self._deliveries: deque[Delivery] = deque()
+        self._deliveries: deque[Delivery | Reading] = deque()
         self._dropped = 0
 
     def put_revert(self, received: Received) -> None:
@@ -65,8 +65,8 @@ class Inbox:
             self._frames.append(received)
             self._changed.notify()
 
-    def put_delivery(self, delivery: Delivery) -> None:
-        """Add a delivery; there is one under way per outbox at most, so nothing needs dropping."""
+    def put_delivery(self, delivery: Delivery | Reading) -> None:
+        """Add what an outbox did; there are two under way per outbox at most, so nothing needs dropping."""
         with self._changed:
             self._deliveries.append(delivery)
             self._changed.notify()

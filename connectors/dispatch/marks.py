@@ -9,7 +9,7 @@ of assets.
 import fcntl
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
@@ -33,7 +33,9 @@ class _Row(msgspec.Struct, frozen=True):
 
 class _File(msgspec.Struct, frozen=True):
     saved_at_us: int
+    """When a frame or revert was last taken; 0 for never."""
     grid_loops: dict[str, _Row]
+    said: dict[str, list[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class SavedMarks:
     saved_at_us: int | None
     latched: frozenset[str] = frozenset()
     """Grid loops that a revert still kept at their reversion values (R17)."""
+    said: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Per grid loop, ids of the conditions that were said and not ended."""
 
 
 def lowest_mark(incarnation: int) -> Mark:
@@ -61,6 +65,8 @@ class MarksFile:
     def __init__(self, data_dir: Path, hub_id: str) -> None:
         self._path = data_dir / hub_id / FILE_NAME
         self._lock_fd: int | None = None
+        self._file = _File(0, {})
+        """As it was last read or written."""
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +92,7 @@ class MarksFile:
             MarksError: the file is there but cannot be read.
         """
         try:
-            saved = msgspec.json.decode(self._path.read_bytes(), type=_File)
+            saved = self._file = msgspec.json.decode(self._path.read_bytes(), type=_File)
         except FileNotFoundError:
             return SavedMarks({}, None)
         except (OSError, msgspec.DecodeError) as error:
@@ -95,7 +101,8 @@ class MarksFile:
             ) from error
         marks = {grid_loop: Mark(row.epoch, row.sequence) for grid_loop, row in saved.grid_loops.items()}
         latched = frozenset(grid_loop for grid_loop, row in saved.grid_loops.items() if row.latched)
-        return SavedMarks(marks, saved.saved_at_us, latched)
+        said = {grid_loop: frozenset(ids) for grid_loop, ids in saved.said.items()}
+        return SavedMarks(marks, saved.saved_at_us or None, latched, said)
 
     def save(self, marks: Mapping[str, Mark], *, now_us: int, latched: Collection[str] = ()) -> None:
         """Write all marks; when this returns they survive a loss of power.
@@ -104,9 +111,22 @@ class MarksFile:
             OSError: the disk is full or gone.
         """
         rows = {grid_loop: _Row(mark.epoch, mark.sequence, grid_loop in latched) for grid_loop, mark in marks.items()}
+        self._write(_File(now_us, rows, self._file.said))
+
+    def save_said(self, said: Mapping[str, Collection[str]]) -> None:
+        """Write which conditions were said; when anything was last accepted stays as it is, for R12 goes by that.
+
+        Raises:
+            OSError: the disk is full or gone.
+        """
+        said_lists = {grid_loop: sorted(ids) for grid_loop, ids in said.items() if ids}
+        if said_lists != self._file.said:
+            self._write(msgspec.structs.replace(self._file, said=said_lists))
+
+    def _write(self, file_now: _File) -> None:
         beside = self._path.with_suffix(".tmp")
         with beside.open("wb") as file:
-            file.write(msgspec.json.encode(_File(now_us, rows)))
+            file.write(msgspec.json.encode(file_now))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self._path)
@@ -115,3 +135,4 @@ class MarksFile:
             os.fsync(folder)
         finally:
             os.close(folder)
+        self._file = file_now

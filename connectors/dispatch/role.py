@@ -14,6 +14,7 @@ from connectors.dispatch.kafka_link import FrameReader, Publisher
 from connectors.dispatch.marks import MarksFile, SavedMarks, lowest_mark
 from connectors.dispatch.outbox import Outbox
 from connectors.dispatch.progress import DispatchProgress
+from connectors.dispatch.reports import reports_of
 from connectors.dispatch.reversion import AssetRule, asset_rules
 from connectors.dispatch.rules import LoopLease
 from connectors.dispatch.service import LeaseLoop
@@ -51,9 +52,10 @@ def run(settings: Settings, hub: Hub, stop: threading.Event) -> None:
 
 def _run(settings: Settings, hub: Hub, *, stop: threading.Event, marks: MarksFile) -> None:
     inbox, progress, metrics = Inbox(), DispatchProgress(time.monotonic()), DispatchMetrics(hub.id)
+    saved = marks.read()
     states = start_states(
         asset_rules(hub),
-        marks.read(),
+        saved,
         incarnation=settings.incarnation,
         now_us=now_us(),
         now_s=time.monotonic(),
@@ -68,6 +70,15 @@ def _run(settings: Settings, hub: Hub, *, stop: threading.Event, marks: MarksFil
         states=states,
         inbox=inbox,
         outboxes=outboxes,
+        reports=reports_of(
+            states,
+            saved.said,
+            hub_id=hub.id,
+            outboxes=outboxes,
+            publish=publisher.put,
+            metrics=metrics,
+            now_us=now_us,
+        ),
         marks=marks,
         publish=publisher.put,
         metrics=metrics,

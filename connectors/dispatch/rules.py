@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from connectors.dispatch.reversion import AssetRule
-from streams.messages import Epoch, Refusal, SetpointFrame
+from streams.messages import Epoch, Reason, Refusal, SetpointFrame
 
 MAX_AGE_US: Final = 3_000_000
 """R2. Longer, and a frame out of a queue could undo what the park did since."""
@@ -61,6 +61,8 @@ class LoopLease:
     valid_until_s: float = -math.inf
     targets: Mapping[str, float] = field(default_factory=dict)
     """What the full frame asks, kW, cut to the asset's range (R15)."""
+    lagging: frozenset[str] = frozenset()
+    """Assets that the full frame says do not follow (R16)."""
     failsafe: frozenset[str] = frozenset()
     """Assets at their reversion value."""
     returning_since_s: float | None = None
@@ -180,6 +182,11 @@ def _take_full(state: LoopLease, frame: SetpointFrame, *, mark: Mark, now_s: flo
         state,
         full=mark,
         targets=targets,
+        lagging=frozenset(
+            asset_id
+            for asset_id, reason in zip(frame.ids, frame.reason, strict=True)
+            if reason == Reason.NOT_FOLLOWING and asset_id in targets
+        ),
         failsafe=failsafe,
         returning_since_s=returning_since_s if failsafe and knows_the_park else None,
     )

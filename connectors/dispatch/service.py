@@ -13,11 +13,14 @@ import msgspec
 import structlog
 
 from connectors.dispatch import outages, rules
+from connectors.dispatch.dead_letters import buried
+from connectors.dispatch.findings import Finding
 from connectors.dispatch.inbox import Inbox, Received
 from connectors.dispatch.kafka_link import Outgoing
 from connectors.dispatch.marks import MarksFile
-from connectors.dispatch.outbox import Delivery, FrameRef, Outbox
+from connectors.dispatch.outbox import Delivery, FrameRef, Outbox, Reading
 from connectors.dispatch.progress import DispatchProgress
+from connectors.dispatch.reports import Reports
 from connectors.dispatch.rules import Accepted, LoopLease, Refused, Renewed
 from infra.clock import now_us
 from infra.metrics import DispatchMetrics
@@ -25,7 +28,7 @@ from streams.codec import Rejected, decode_revert, decode_setpoint, encode
 from streams.guard_messages import Revert, RevertBy
 from streams.messages import DeadLetterReason, Epoch, Outcome, Refusal, SetpointFrame, SetpointResult
 from streams.signature import Keyring
-from streams.topics import SETPOINT_RESULT, dead_letter, key_of, partition_of
+from streams.topics import SETPOINT_RESULT, key_of, partition_of
 
 _log = structlog.get_logger()
 
@@ -53,6 +56,7 @@ class LeaseLoop:
     states: dict[str, LoopLease]
     inbox: Inbox
     outboxes: Mapping[str, Outbox]
+    reports: Mapping[str, Reports]
     marks: MarksFile
     publish: Callable[[Outgoing], None]
     metrics: DispatchMetrics
@@ -68,8 +72,14 @@ class LeaseLoop:
         news = self.inbox.take(TURN_S)
         if news.dropped:
             _log.warning("frames_dropped_unread", frames=news.dropped)
-        for delivery in news.deliveries:
-            self._note_delivery(delivery)
+        for news_of_devices in news.deliveries:
+            match news_of_devices:
+                case Delivery():
+                    self._note_delivery(news_of_devices)
+                case Reading():
+                    self._note_reading(news_of_devices)
+                case _:
+                    assert_never(news_of_devices)
         # Reverts first: of what came with one, only what was decided after it may count.
         reverted = self._revert_all(news.reverts)
         taken = self._receive_all(news.frames)
@@ -77,6 +87,7 @@ class LeaseLoop:
             self._save_marks()
         for grid_loop in self.states:
             self._expire_and_tell(grid_loop, taken.get(grid_loop, []))
+            self._say(grid_loop, self.reports[grid_loop].turn(self.states[grid_loop], self.now_s()))
         self.progress.last_turn_s = self.now_s()
 
     def _revert_all(self, reverts: Sequence[Received]) -> bool:
@@ -218,6 +229,21 @@ class LeaseLoop:
         for frame in delivery.frames:
             self._answer_accepted(grid_loop, frame, had_at_us=delivery.at_us if any_took else None)
 
+    def _note_reading(self, reading: Reading) -> None:
+        grid_loop = reading.grid_loop
+        self.states[grid_loop], findings = self.reports[grid_loop].take(self.states[grid_loop], reading)
+        self._say(grid_loop, findings)
+
+    def _say(self, grid_loop: str, findings: Sequence[Finding]) -> None:
+        if not findings:
+            return
+        self.reports[grid_loop].note(findings)
+        try:
+            self.marks.save_said({name: reports.said for name, reports in self.reports.items()})
+        except OSError as error:
+            _log.error("marks_not_saved", error=str(error), effect="after a restart old conditions may not end")
+        self.reports[grid_loop].say(findings)
+
     def _answer_accepted(self, grid_loop: str, frame: FrameRef, *, had_at_us: int | None) -> None:
         """Answer a full frame; `had_at_us` is when the devices had it, None when none took it yet."""
         latency_ms = None if had_at_us is None else (had_at_us - frame.issued_at_us) / 1000
@@ -269,20 +295,4 @@ class LeaseLoop:
         self.publish(Outgoing(topic=SETPOINT_RESULT.name, key=key, value=encode(result), partition=partition_of(key)))
 
     def _dead_letter(self, received: Received, rejected: Rejected) -> None:
-        """Keep the original bytes, with where they came from and why they went."""
-        headers = {
-            "source_topic": received.topic.name,
-            "source_partition": str(received.partition),
-            "source_offset": str(received.offset),
-            "reason": rejected.reason.value,
-            "at_us": str(received.at_us),
-        }
-        self.publish(
-            Outgoing(
-                topic=dead_letter(received.topic).name,
-                key=received.key,
-                value=received.payload,
-                partition=partition_of(received.key),
-                headers=tuple((name, text.encode()) for name, text in headers.items()),
-            )
-        )
+        self.publish(buried(received, rejected))

@@ -1,6 +1,6 @@
 """Driver for the simulated park: JSON lines over TCP on loopback.
 
-A batch takes at most `connect + answer` = 0.6 s, whether the link is up, silent or gone; while it stays gone, a batch
+A batch, of writes or reads, takes at most `connect + answer` = 0.6 s, whether the link is up, silent or gone; while it stays gone, a batch
 fails at once until the back-off is over.
 """
 
@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from connectors.dispatch.driver import Shown
 from connectors.dispatch.rules import DeviceWrite
 from connectors.simulator import wire
 
@@ -39,17 +40,29 @@ class SimulatorDriver:
 
     def write(self, writes: Sequence[DeviceWrite]) -> Mapping[str, str]:
         """Send one batch and wait for its answer; a broken link fails the whole batch."""
+        answer = self._ask([wire.Write(write.asset_id, write.power_kw, write.lease_s) for write in writes], [])
+        return {write.asset_id: answer for write in writes} if isinstance(answer, str) else answer.failed
+
+    def read(self, asset_ids: Sequence[str]) -> Mapping[str, Shown]:
+        """Read one batch; a broken link reads nothing."""
+        answer = self._ask([], list(asset_ids))
+        if isinstance(answer, str):
+            return {}
+        return {asset_id: Shown(**msgspec.structs.asdict(shown)) for asset_id, shown in answer.shown.items()}
+
+    def _ask(self, writes: list[wire.Write], reads: list[str]) -> wire.Answer | str:
+        """The devices' answer, or in words why there is none."""
         if self._link is None and self._now_s() < self._not_before_s:
-            return _all_failed(writes, "link is down, waiting before the next attempt")
+            return "link is down, waiting before the next attempt"
         try:
-            answer = self._exchange(writes)
+            answer = self._exchange(writes, reads)
         except (OSError, msgspec.DecodeError) as error:
             self.close()
             self._not_before_s = self._now_s() + self._wait_s
             self._wait_s = min(self._wait_s * 2, LONGEST_WAIT_S)
-            return _all_failed(writes, str(error) or type(error).__name__)
+            return str(error) or type(error).__name__
         self._wait_s = FIRST_WAIT_S
-        return answer.failed
+        return answer
 
     def close(self) -> None:
         """Close the connection; half an answer that was read belongs to it and goes too."""
@@ -58,13 +71,12 @@ class SimulatorDriver:
             self._link = None
         self._rest = b""
 
-    def _exchange(self, writes: Sequence[DeviceWrite]) -> wire.Answer:
+    def _exchange(self, writes: list[wire.Write], reads: list[str]) -> wire.Answer:
         link = self._connected()
         self._batch_id += 1
-        rows = [wire.Write(write.asset_id, write.power_kw, write.lease_s) for write in writes]
         until_s = self._now_s() + ANSWER_S
         link.settimeout(ANSWER_S)
-        link.sendall(wire.line_of(wire.Batch(self._batch_id, rows)))
+        link.sendall(wire.line_of(wire.Batch(self._batch_id, writes, reads)))
         answer = wire.decode_answer(self._line(link, until_s=until_s))
         if answer.id != self._batch_id:
             raise ConnectionError(f"answer to batch {answer.id} instead of {self._batch_id}")
@@ -89,7 +101,3 @@ class SimulatorDriver:
             self._rest += received
         line, _, self._rest = self._rest.partition(b"\n")
         return line
-
-
-def _all_failed(writes: Sequence[DeviceWrite], why: str) -> dict[str, str]:
-    return {write.asset_id: why for write in writes}

@@ -17,13 +17,23 @@ _STOP_POLL_S: Final = 0.1
 
 
 class DevicePanel:
-    """All devices' leases, told by the server's threads and read by the step; by the devices' own monotonic clock."""
+    """All devices' leases, told by the server's threads and read by the step; by the devices' own monotonic clock.
+
+    `own_kw` are the devices' own static limits, least and most [n]; without, they have none to show.
+    """
 
     def __init__(
-        self, index: Mapping[str, int], reversion_kw: Floats, *, now_s: Callable[[], float] = time.monotonic
+        self,
+        index: Mapping[str, int],
+        reversion_kw: Floats,
+        *,
+        own_kw: tuple[Floats, Floats] | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._index = index
         self._reversion_kw = reversion_kw
+        self._own_kw = own_kw
+        self._power_kw: Floats | None = None
         self._now_s = now_s
         self._lock = threading.Lock()
         self._leases: DeviceLeases = fresh_leases(len(reversion_kw))
@@ -34,7 +44,23 @@ class DevicePanel:
         with self._lock:
             self._leases, refused = told(self._leases, batch.writes, index=self._index, now_s=self._now_s())
             self._taken += len(batch.writes) - len(refused)
-        return wire.Answer(batch.id, refused)
+            shown = {asset: self._shown(self._index[asset]) for asset in batch.reads if asset in self._index}
+        return wire.Answer(batch.id, refused, shown)
+
+    def show(self, power_kw: Floats) -> None:
+        """Let the devices show these powers [n] from now on."""
+        with self._lock:
+            self._power_kw = power_kw
+
+    def _shown(self, at: int) -> wire.Shown:
+        has_lease = self._now_s() < self._leases.until_s[at]
+        least_kw, most_kw = (None, None) if self._own_kw is None else (float(end_kw[at]) for end_kw in self._own_kw)
+        return wire.Shown(
+            power_kw=None if self._power_kw is None else float(self._power_kw[at]),
+            setpoint_kw=float(self._leases.setpoint_kw[at]) if has_lease else None,
+            min_kw=least_kw,
+            max_kw=most_kw,
+        )
 
     def obeyed_kw(self) -> tuple[Floats, Flags, int]:
         """What each device goes to now, which have no lease, and how many setpoints were ever taken."""

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import structlog
 
 from connectors.simulator import memory
@@ -42,7 +43,9 @@ def run(settings: Settings, hub: Hub, stop: threading.Event) -> None:
     scenario = scenario_named(settings.scenario)
     park = build_park(hub, profiles, scenario=scenario, began_us=_whole_second_us())
     panel = DevicePanel(
-        {asset.id: at for at, asset in enumerate(park.assets) if asset.kind.controllable}, park.reversion_kw
+        {asset.id: at for at, asset in enumerate(park.assets) if asset.kind.controllable},
+        park.reversion_kw,
+        own_kw=(np.array([asset.min_kw for asset in park.assets]), np.array([asset.max_kw for asset in park.assets])),
     )
     sender = TelemetrySender(settings.kafka_bootstrap, hub.id)
     simulation = _simulation(settings, hub, park=park, panel=panel, sender=sender)

@@ -60,6 +60,7 @@ class Simulation:
             self.metrics.count_missed_steps(missed)
         obeyed_kw, ended, taken = self.panel.obeyed_kw()
         self.state = self.park.step(self.state, obeyed_kw, at_us=at_us)
+        self.panel.show(self.state.asset_w / 1000)
         self.steps += 1
         self._note_devices(ended, taken)
         self.ledger.take(self.state)

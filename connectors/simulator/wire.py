@@ -20,17 +20,30 @@ class Write(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """All writes of one grid loop at one moment; `id` comes back in the answer."""
+    """All writes of one grid loop at one moment, and whose devices are to be read; `id` comes back in the answer."""
 
     id: int
-    writes: list[Write]
+    writes: list[Write] = []
+    reads: list[str] = []
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What a device shows of itself; load convention, kW, None where it has no such thing."""
+
+    power_kw: float | None
+    setpoint_kw: float | None
+    """What it obeys; None when it has no lease and goes to its reversion value."""
+    min_kw: float | None = None
+    """Its own static limits, which no setpoint lifts (R15)."""
+    max_kw: float | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Which devices of a batch did not take their setpoint, with why; all others have it."""
+    """Which devices of a batch did not take their setpoint, with why; all others have it. And what those read show."""
 
     id: int
     failed: dict[str, str] = {}
+    shown: dict[str, Shown] = {}
 
 
 _encoder: Final = msgspec.json.Encoder()

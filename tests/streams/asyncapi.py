@@ -73,7 +73,7 @@ CHANNELS: Final = (
         ("operator",),
         ("worker", "operator", "dispatch"),
     ),
-    Channel(topics.CONDITION, guard_messages.Condition, "`<hub>/<condition id>`", ("watchdog",), ()),
+    Channel(topics.CONDITION, guard_messages.Condition, "`<hub>/<condition id>`", ("dispatch", "watchdog"), ()),
     *(
         Channel(topics.dead_letter(source), None, f"as in `{source.name}`", (writer,), ())
         for source, writer in (

@@ -1,7 +1,7 @@
 import threading
 from queue import Queue
 
-from connectors.dispatch.outbox import Delivery, FrameRef, Outbox
+from connectors.dispatch.outbox import READ_AT_ONCE, Delivery, FrameRef, Outbox, Reading
 from connectors.dispatch.rules import DeviceWrite
 from streams.messages import Epoch
 
@@ -18,6 +18,10 @@ class SlowDriver:
         self.batches.put({write.asset_id: write.power_kw for write in writes})
         self.let.acquire(timeout=5)
         return {}
+
+    def read(self, asset_ids):
+        self.batches.put(dict.fromkeys(asset_ids))
+        return {asset_id: f"as {asset_id} is" for asset_id in asset_ids[:1]}
 
     def close(self):
         self.closed.set()
@@ -57,4 +61,20 @@ def test_a_frame_without_writes_is_answered_after_the_batch_under_way():
     assert deliveries.empty()
     driver.let.release()
     assert [deliveries.get(timeout=5).frames for _ in range(2)] == [(frame(1),), (frame(2),)]
+    outbox.close(5)
+
+
+def test_devices_are_read_back_after_what_is_to_be_written_and_not_all_at_once():
+    driver, deliveries = SlowDriver(), Queue[Delivery | Reading]()
+    outbox = Outbox("ring", driver=driver, on_delivery=deliveries.put, now_us=lambda: 7)
+    outbox.put(writes(a=1), [])
+    assert driver.batches.get(timeout=5) == {"a": 1}
+    names = tuple(f"dev-{number}" for number in range(READ_AT_ONCE + 1))
+    outbox.ask(names)
+    outbox.put(writes(a=2), [])
+    driver.let.release(2)
+    assert driver.batches.get(timeout=5) == {"a": 2}
+    assert [len(driver.batches.get(timeout=5)) for _ in range(2)] == [READ_AT_ONCE, 1]
+    assert [type(deliveries.get(timeout=5)) for _ in range(2)] == [Delivery, Delivery]
+    assert deliveries.get(timeout=5) == Reading("ring", names[:-1], {"dev-0": "as dev-0 is"})
     outbox.close(5)

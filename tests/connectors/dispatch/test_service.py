@@ -12,17 +12,19 @@ from connectors.dispatch import rules
 from connectors.dispatch.inbox import Inbox, Received
 from connectors.dispatch.kafka_link import Outgoing
 from connectors.dispatch.marks import MarksFile, lowest_mark
+from connectors.dispatch.not_following import PATIENCE_S
 from connectors.dispatch.outbox import Outbox
 from connectors.dispatch.progress import DispatchProgress
+from connectors.dispatch.reports import reports_of
 from connectors.dispatch.service import SETTLED_S, LeaseLoop
 from connectors.dispatch.simulator_driver import SimulatorDriver
 from connectors.simulator.device_server import DevicePanel, DeviceServer
 from infra.metrics import DispatchMetrics
 from streams.codec import Rejected, decode_result, encode
-from streams.guard_messages import Revert, RevertBy
-from streams.messages import Outcome, Refusal, SetpointFrame, SetpointResult
+from streams.guard_messages import Condition, Revert, RevertBy
+from streams.messages import Outcome, Reason, Refusal, SetpointFrame, SetpointResult
 from streams.signature import read_keyring
-from streams.topics import REVERT, SETPOINT, SETPOINT_RESULT, dead_letter, key_of
+from streams.topics import CONDITION, REVERT, SETPOINT, SETPOINT_RESULT, dead_letter, key_of
 from tests.connectors.dispatch.lease_tables import RULES, full, renewal, wall_us
 
 KEY = key_of("park", "ring")
@@ -34,11 +36,16 @@ class Bench:
     """A lease loop whose clocks the test turns."""
 
     folder: Path
+    own_kw: tuple[np.ndarray, np.ndarray] | None = None
+    said_before: tuple[str, ...] = ()
     clock_s: float = 0.0
     published: list[Outgoing] = field(default_factory=list)
+    said: list[Outgoing] = field(default_factory=list)
+    """Conditions."""
 
     def __post_init__(self):
-        self.panel = DevicePanel({"pv": 0, "charger": 1, "battery": 2}, np.array([-10.0, 0.0, 0.0]), now_s=self.now_s)
+        index, reversion_kw = {"pv": 0, "charger": 1, "battery": 2}, np.array([-10.0, 0.0, 0.0])
+        self.panel = DevicePanel(index, reversion_kw, own_kw=self.own_kw, now_s=self.now_s)
         self.server = DeviceServer("127.0.0.1", 0, self.panel)
         self.inbox = Inbox()
         self.outbox = Outbox(
@@ -48,14 +55,24 @@ class Bench:
             now_us=self.now_us,
         )
         self.marks = MarksFile(self.folder, "park").__enter__()
+        states, metrics = {"ring": rules.start(RULES, lowest_mark(1), in_failsafe=False)}, DispatchMetrics("park")
         self.loop = LeaseLoop(
             hub_id="park",
-            states={"ring": rules.start(RULES, lowest_mark(1), in_failsafe=False)},
+            states=states,
             inbox=self.inbox,
             outboxes={"ring": self.outbox},
+            reports=reports_of(
+                states,
+                {"ring": self.said_before},
+                hub_id="park",
+                outboxes={"ring": self.outbox},
+                publish=self.said.append,
+                metrics=metrics,
+                now_us=self.now_us,
+            ),
             marks=self.marks,
             publish=self.published.append,
-            metrics=DispatchMetrics("park"),
+            metrics=metrics,
             progress=DispatchProgress(0.0),
             now_s=self.now_s,
             now_us=self.now_us,
@@ -100,6 +117,14 @@ class Bench:
         found = [decode_result(message.value) for message in self.published]
         assert not any(isinstance(answer, Rejected) for answer in found)
         return found
+
+    def conditions(self, count: int) -> list[Condition]:
+        """Turn until so many conditions were said."""
+        until_s = time.monotonic() + 5
+        while len(self.said) < count and time.monotonic() < until_s:
+            self.loop.turn()
+        assert {message.topic for message in self.said} <= {CONDITION.name}
+        return [msgspec.json.decode(message.value, type=Condition) for message in self.said]
 
     def close(self):
         self.outbox.close(5)
@@ -252,3 +277,48 @@ def test_a_full_disk_does_not_stop_setpoints(bench, tmp_path):
     (tmp_path / "park" / "dispatch-marks.tmp").mkdir()
     bench.receive(full(1, 0, battery=20))
     assert bench.answers(1)[0].outcome == Outcome.ACCEPTED
+
+
+def lagging(sequence: int, at_s: float, *, reason: Reason) -> SetpointFrame:
+    frame = full(sequence, at_s, valid_s=60, battery=20, pv=-40)
+    return msgspec.structs.replace(frame, reason=[reason, Reason.TARGET])
+
+
+def test_R16_a_device_that_does_not_follow_is_read_back_said_and_ended(bench):  # noqa: N802 - rules are numbered so
+    bench.panel.show(np.array([-40.0, 0.0, 3.5]))
+    bench.receive(lagging(1, 0, reason=Reason.NOT_FOLLOWING))
+    assert bench.devices_have([-40, 0, 20])
+    bench.clock_s = PATIENCE_S
+    (seen,) = bench.conditions(1)
+    assert (seen.id, seen.subject, seen.phase, seen.role) == ("not_following/battery", "battery", "seen", "dispatch")
+    assert seen.figures == {"told_kw": 20, "shown_kw": 3.5, "shown_setpoint_kw": 20}
+    assert bench.marks.read().said == {"ring": {"not_following/battery"}}
+    bench.receive(lagging(2, PATIENCE_S, reason=Reason.TARGET))
+    assert [condition.phase for condition in bench.conditions(2)] == ["seen", "gone"]
+
+
+def test_R15_devices_are_read_at_the_start_and_their_own_tighter_limits_stay(tmp_path):  # noqa: N802
+    bench = Bench(tmp_path, own_kw=(np.array([-100.0, 0, -50]), np.array([0.0, 16, 80])))
+    said = {condition.subject: condition for condition in bench.conditions(2)}
+    assert said.keys() == {"charger", "battery"}
+    assert said["charger"].figures == {"own_min_kw": 0, "own_max_kw": 16, "folder_min_kw": 0, "folder_max_kw": 22}
+    bench.receive(full(1, 0, charger=22, battery=50))
+    assert bench.devices_have([-10, 16, 50])
+    bench.close()
+
+
+def test_R12_saying_something_does_not_count_as_having_accepted_a_setpoint(tmp_path):  # noqa: N802
+    bench = Bench(tmp_path, own_kw=(np.array([-90.0, 0, -50]), np.array([0.0, 22, 50])))
+    bench.conditions(1)
+    saved = bench.marks.read()
+    assert (saved.said, saved.saved_at_us) == ({"ring": {"range_differs/pv"}}, None)
+    bench.close()
+
+
+def test_what_was_said_before_a_restart_and_does_not_hold_any_more_is_ended(tmp_path):
+    both = ("not_following/pv", "range_differs/pv")
+    bench = Bench(tmp_path, said_before=both, own_kw=(np.array([-100.0, 0, -50]), np.array([0.0, 22, 50])))
+    bench.receive(full(1, 0, pv=-40))
+    ended = bench.conditions(2)
+    assert {(condition.id, condition.phase) for condition in ended} == {(name, "gone") for name in both}
+    bench.close()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from connectors.dispatch.driver import Shown
 from connectors.dispatch.rules import DeviceWrite
 from connectors.dispatch.simulator_driver import ANSWER_S, CONNECT_S, FIRST_WAIT_S, SimulatorDriver
 from connectors.simulator.device_server import DevicePanel, DeviceServer
@@ -60,6 +61,22 @@ def test_devices_take_their_setpoints_and_a_stranger_is_named(panel):
     assert panel.obeyed_kw()[0].tolist() == [20.0]
     driver.close()
     server.close()
+
+
+def test_devices_are_read_back_and_a_stranger_is_left_out():
+    panel = DevicePanel({"bat-1": 0, "bat-2": 1}, np.zeros(2), own_kw=(np.array([-9.0, -5]), np.array([9.0, 5])))
+    server = DeviceServer("127.0.0.1", 0, panel)
+    driver = SimulatorDriver("127.0.0.1", server.port)
+    assert driver.read(["bat-2"])["bat-2"].power_kw is None  # no step was made yet
+    panel.show(np.array([4.5, -1.0]))
+    driver.write([DeviceWrite("bat-1", 20.0, 15.0)])
+    assert driver.read(["bat-1", "bat-2", "stranger"]) == {
+        "bat-1": Shown(power_kw=4.5, setpoint_kw=20.0, min_kw=-9, max_kw=9),
+        "bat-2": Shown(power_kw=-1.0, setpoint_kw=None, min_kw=-5, max_kw=5),
+    }
+    server.close()
+    driver.close()
+    assert driver.read(["bat-1"]) == {}
 
 
 @pytest.mark.parametrize(
