@@ -129,6 +129,9 @@ class WorkerMetrics:
             "lusbalans_worker_messages_dropped_total", "Messages the broker did not take in time.", "topic"
         )
         self._limits = gauge("lusbalans_worker_limits_stated", "Limits that somebody set, from now on or later.")
+        self._overrides = gauge(
+            "lusbalans_worker_overrides_stated", "Assets that somebody stopped, holds or keeps low (R10)."
+        )
         self._owned = gauge("lusbalans_worker_grid_loops_owned", "Grid loops this worker balances now.")
         self._incarnation = gauge("lusbalans_worker_epoch_incarnation", "Incarnation part of the epoch (R8).")
         self._generation = gauge("lusbalans_worker_epoch_generation", "Consumer-group generation in the epoch (R8).")
@@ -198,6 +201,10 @@ class WorkerMetrics:
     def set_limits(self, *, stated: int) -> None:
         """Of one park, besides those of its hub folder."""
         self._limits.set(stated)
+
+    def set_overrides(self, *, stated: int) -> None:
+        """Of one park, those whose time is over included."""
+        self._overrides.set(stated)
 
     def count_dead_letter(self, *, topic: str, reason: str) -> None:
         """Count a message of `topic` that went to its dead-letter topic; `reason` is a `DeadLetterReason`."""

@@ -21,6 +21,7 @@ from streams.grid_loop import GridLoop
 from streams.intake import LETTER_WEIGHT, Arrived
 from streams.messages import Claim, DeadLetterReason, Epoch, LoopState
 from streams.outbox import Outbox
+from streams.override_entries import ParkOverrides
 from streams.park_limits import ParkLimits
 from streams.partition import OwnedPartition
 from streams.rebuild_cuts import Cuts
@@ -28,7 +29,18 @@ from streams.replay import Record
 from streams.reporting import Report
 from streams.signature import Headers, read_keyring
 from streams.station import Station
-from streams.topics import CLAIM, LIMIT, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, SETPOINT, TELEMETRY, Topic, key_of
+from streams.topics import (
+    CLAIM,
+    LIMIT,
+    LOOP_BUDGET,
+    LOOP_OFFER,
+    LOOP_STATE,
+    OVERRIDE,
+    SETPOINT,
+    TELEMETRY,
+    Topic,
+    key_of,
+)
 
 _log = structlog.get_logger()
 
@@ -59,6 +71,7 @@ class Conductor:
         self.report = Report(hub, hub.timing.tick_s)
         keyring = read_keyring(settings.signing_keys)
         self.limits = ParkLimits(hub, keyring)
+        self.overrides = ParkOverrides(hub, keyring)
         self.outbox = Outbox(settings.kafka_bootstrap, hub, on_dropped=self.report.count_dropped, keyring=keyring)
         self._partitions: dict[int, OwnedPartition] = {}
         self._tick = 0
@@ -139,6 +152,7 @@ class Conductor:
     async def begin(self, *, rebuild_s: float) -> None:
         """Fold what arrived during the rebuild, and begin to decide."""
         self.limits.renew()  # who is new here has heard of none
+        self.overrides.renew()
         self._renew_limits()
         for partition in list(self._partitions.values()):
             while partition.waiting:
@@ -236,9 +250,20 @@ class Conductor:
         refused = self.limits.fold(record.key, record.value, headers)
         self.report.metrics.set_limits(stated=len(self.limits.known.in_force))
         if refused is not None:
-            _log.warning("limit_refused", key=record.key.decode(errors="replace"), why=refused.detail)
-            await self.outbox.start()
-            await self._bury(LIMIT, record, refused.reason)
+            await self._bury_entry(LIMIT, record, refused)
+
+    async def on_override(self, record: Record, headers: Headers) -> None:
+        """Likewise of a single asset."""
+        refused = self.overrides.fold(record.key, record.value, headers)
+        self.report.metrics.set_overrides(stated=len(self.overrides.known.in_force))
+        if refused is not None:
+            await self._bury_entry(OVERRIDE, record, refused)
+
+    async def _bury_entry(self, topic: Topic, record: Record, refused: Rejected) -> None:
+        key = record.key.decode(errors="replace")
+        _log.warning("entry_refused", topic=topic.name, key=key, why=refused.detail)
+        await self.outbox.start()
+        await self._bury(topic, record, refused.reason)
 
     async def _bury(self, topic: Topic, record: Record, reason: DeadLetterReason, *, rows: Sequence[int] = ()) -> None:
         self.report.metrics.count_dead_letter(topic=topic.name, reason=reason)
@@ -288,7 +313,12 @@ class Conductor:
         self.report.last_turn_s = time.monotonic()
 
     def _renew_limits(self) -> None:
-        """Before anybody decides: offers, clearing and setpoints of a tick know the same limits."""
+        """Before anybody decides: offers, clearing and setpoints of a tick know the same limits and overrides."""
+        kept = self.overrides.due(now_us())
+        if kept is not None:
+            for partition in self._partitions.values():
+                for loop in partition.grid_loops:
+                    loop.take_overrides(kept)
         limits = self.limits.due(now_us())
         if limits is not None:
             for partition in self._partitions.values():

@@ -20,7 +20,7 @@ from streams.entry_feed import EntryFeed
 from streams.rebuild_cuts import rebuild_cuts
 from streams.replay import Log, Record, Stretch, Stretches, log_ends, replay
 from streams.signature import Headers
-from streams.topics import LIMIT, LOOP_BUDGET, PARTITIONS, TELEMETRY
+from streams.topics import LIMIT, LOOP_BUDGET, OVERRIDE, PARTITIONS, TELEMETRY
 
 _log = structlog.get_logger()
 
@@ -64,7 +64,10 @@ class Parks:
         self._delivered: dict[int, int] = {}
         """By owned partition: the offset after the newest frame that the group delivered."""
         self._last_delivery_s: float | None = None
-        self._limits = EntryFeed(self._bootstrap, LIMIT, self.on_limit)
+        self._feeds = [
+            EntryFeed(self._bootstrap, topic, deliver)
+            for topic, deliver in ((LIMIT, self.on_limit), (OVERRIDE, self.on_override))
+        ]
         self._active = False
         self._rebuild: asyncio.Task[None] | None = None
 
@@ -105,7 +108,8 @@ class Parks:
             except KafkaError as error:
                 _log.warning("rebuild_failed", error=repr(error), again_in_s=RETRY_S)
                 await asyncio.sleep(RETRY_S)
-        await self._limits.wait_until_read()
+        for feed in self._feeds:
+            await feed.wait_until_read()
         for conductor in self.conductors:
             await conductor.begin(rebuild_s=time.monotonic() - began_s)
         for number, offset in self._delivered.items():
@@ -212,9 +216,14 @@ class Parks:
         if (conductor := self._whose(record)) is not None:
             await conductor.on_limit(record, headers)
 
-    async def follow_limits_forever(self) -> None:
-        """Read the limits of all parks, and go on reading them."""
-        await self._limits.follow_forever()
+    async def on_override(self, record: Record, headers: Headers) -> None:
+        """Hand what somebody says of a single asset on to its park."""
+        if (conductor := self._whose(record)) is not None:
+            await conductor.on_override(record, headers)
+
+    async def follow_entries_forever(self) -> None:
+        """Read what people said of all parks, and go on reading it."""
+        await asyncio.gather(*(feed.follow_forever() for feed in self._feeds))
 
     async def watch_forever(self) -> None:
         """Raise when telemetry lies in the log that is not delivered: consumers are known to die in silence.

@@ -184,14 +184,14 @@ def build_app(settings: Settings, parks: Parks, *, group: str, fail: Callable[[B
     async def watch() -> None:
         await _or_fail(parks.watch_forever(), fail)
 
-    async def limits() -> None:
-        await _or_fail(parks.follow_limits_forever(), fail)
+    async def entries() -> None:
+        await _or_fail(parks.follow_entries_forever(), fail)
 
     app.on_partitions_assigned.connect(cast("Any", assigned))
     app.on_partitions_revoked.connect(cast("Any", revoked))
     app.task(tick)
     app.task(watch)
-    app.task(limits)
+    app.task(entries)
     return app
 
 

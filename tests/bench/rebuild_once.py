@@ -30,8 +30,9 @@ async def rebuild(settings: Settings, hub: Hub, *, at_us: int) -> None:
     failures: list[BaseException] = []
     warm_up(hub)
     worker = Parks(settings, [hub], name="bench", fail=failures.append)
-    limits = asyncio.create_task(worker.follow_limits_forever())
-    await worker._limits.wait_until_read()
+    entries = asyncio.create_task(worker.follow_entries_forever())
+    for feed in worker._feeds:
+        await feed.wait_until_read()
     set_clock(at_us)
     began = time.process_time(), time.perf_counter()
     worker.resume(range(PARTITIONS), generation=1)
@@ -39,7 +40,7 @@ async def rebuild(settings: Settings, hub: Hub, *, at_us: int) -> None:
         await asyncio.sleep(0.005)
     cpu_s, wall_s = time.process_time() - began[0], time.perf_counter() - began[1]
     await worker._rebuild
-    limits.cancel()
+    entries.cancel()
     await worker.stop()
     assert not failures, failures
     loops = [loop for partition in worker.conductors[0]._partitions.values() for loop in partition.grid_loops]

@@ -63,14 +63,14 @@ async def rebuilt(bootstrap):
     """States by grid loop when the loops are decided again, and when the gap is filled."""
     failures = []
     worker = Parks(Settings(kafka_bootstrap=bootstrap), [small_hub()], name="test", fail=failures.append)
-    limits = asyncio.create_task(worker.follow_limits_forever())
+    entries = asyncio.create_task(worker.follow_entries_forever())
     worker.resume(range(PARTITIONS), generation=1)
     while not worker._active and not failures:  # noqa: ASYNC110 - what is tested has no event to wait for
         await asyncio.sleep(0.002)
     loops = {loop.plant.grid_loop: loop for p in worker.conductors[0]._partitions.values() for loop in p.grid_loops}
     at_once = {name: known(loop.points) for name, loop in loops.items()}
     await worker._rebuild
-    limits.cancel()
+    entries.cancel()
     await worker.stop()
     assert not failures
     return at_once, {name: known(loop.points) for name, loop in loops.items()}, loops
