@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tests.faults.park import Roles
 
@@ -17,14 +18,26 @@ MOST_ENDED = 20
 """More roles that end by themselves are no accident: nothing is started again after that."""
 
 
+LAST_WORDS_BYTES = 2_000
+
+
+class Ended(NamedTuple):
+    """A role that ended by itself."""
+
+    name: str
+    code: int
+    at_s: float
+    last_words: str
+    """End of its log."""
+
+
 @dataclass(eq=False)
 class Supervisor:
     """Keeps one process of each role running, as an operating system's would."""
 
     roles: Roles
     killed: Counter[str] = field(default_factory=Counter)
-    ended: list[tuple[str, int, float]] = field(default_factory=list)
-    """Roles that ended by themselves, with exit code and moment."""
+    ended: list[Ended] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.processes: dict[str, subprocess.Popen] = {}
@@ -69,7 +82,8 @@ class Supervisor:
             with self._lock:
                 for name, process in list(self.processes.items()):
                     if (code := process.poll()) is not None:
-                        self.ended.append((name, code, time.time()))
+                        said = self.roles.log_of(name).read_bytes()[-LAST_WORDS_BYTES:].decode(errors="replace")
+                        self.ended.append(Ended(name, code, time.time(), said))
                         self.processes[name] = self.roles.start(self._role_of[name], name)
 
 

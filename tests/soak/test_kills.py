@@ -77,9 +77,9 @@ class Kills:
     def unexplained(self) -> list:
         """Roles that ended by themselves; a worker that finds no broker when it starts ends, to be started again."""
         return [
-            (name, code)
-            for name, code, at_s in self.stand.supervisor.ended
-            if name not in WORKERS or not any(gone_s <= at_s <= back_s for gone_s, back_s in self.away_s)
+            ended
+            for ended in self.stand.supervisor.ended
+            if ended.name not in WORKERS or not any(gone_s <= ended.at_s <= back_s for gone_s, back_s in self.away_s)
         ]
 
     def _gap_after(self, generation: int) -> float:
