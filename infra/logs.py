@@ -5,7 +5,7 @@ INFO is lifecycle, WARNING degraded but safe, ERROR an operator must act; nothin
 
 import logging
 import sys
-from typing import Final
+from typing import Final, TextIO, cast
 
 import structlog
 
@@ -39,6 +39,32 @@ class OneInAWhile(logging.Filter):
         return True
 
 
+class UnbrokenStream:
+    """A line that cannot be written, for a full disk or a pipe that nobody reads any more, is counted and let go.
+
+    It is worth less than what the process does: setpoints must not end with the log.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lost = 0
+
+    def write(self, text: str) -> int:
+        """Write, preceded by how many lines were lost before; whether it worked shows in the next one."""
+        said = f"{self._lost} lines could not be written\n{text}" if self._lost else text
+        try:
+            self._stream.write(said)
+            self._stream.flush()
+        except OSError:
+            self._lost += 1
+        else:
+            self._lost = 0
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits: each line is written through."""
+
+
 def configure_logs(*, role: str, level: str = "INFO", as_json: bool = False) -> None:
     """Set up logging for one process; every line carries `role`."""
     renderer: structlog.typing.Processor = (
@@ -53,7 +79,7 @@ def configure_logs(*, role: str, level: str = "INFO", as_json: bool = False) -> 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", UnbrokenStream(sys.stderr))),
     )
     structlog.contextvars.bind_contextvars(role=role)
     handler = logging.StreamHandler(sys.stderr)
