@@ -132,6 +132,14 @@ class WorkerMetrics:
         self._overrides = gauge(
             "lusbalans_worker_overrides_stated", "Assets that somebody stopped, holds or keeps low (R10)."
         )
+        self._positions = gauge(
+            "lusbalans_worker_open_point_positions",
+            "Places where a ring may be open; 1 when it is confirmed.",
+            "grid_loop",
+        )
+        self._unknown = gauge(
+            "lusbalans_worker_open_point_unknown", "1 while the meters contradict where a ring is open.", "grid_loop"
+        )
         self._owned = gauge("lusbalans_worker_grid_loops_owned", "Grid loops this worker balances now.")
         self._incarnation = gauge("lusbalans_worker_epoch_incarnation", "Incarnation part of the epoch (R8).")
         self._generation = gauge("lusbalans_worker_epoch_generation", "Consumer-group generation in the epoch (R8).")
@@ -206,6 +214,11 @@ class WorkerMetrics:
         """Of one park, those whose time is over included."""
         self._overrides.set(stated)
 
+    def set_open_point(self, grid_loop: str, *, positions: int, unknown: bool) -> None:
+        """Of one ring, whether it is moved or in doubt."""
+        self._positions.labels(grid_loop).set(positions)
+        self._unknown.labels(grid_loop).set(unknown)
+
     def count_dead_letter(self, *, topic: str, reason: str) -> None:
         """Count a message of `topic` that went to its dead-letter topic; `reason` is a `DeadLetterReason`."""
         self._dead_letters.labels(topic, reason).inc()
@@ -268,6 +281,8 @@ class WorkerMetrics:
     def forget_grid_loop(self, grid_loop: str) -> None:
         """Drop what is stated of a grid loop that another worker took, so that no old value stands beside the new."""
         self._fallback.remove_by_labels({"grid_loop": grid_loop})
+        self._positions.remove_by_labels({"grid_loop": grid_loop})
+        self._unknown.remove_by_labels({"grid_loop": grid_loop})
         self._last_event.remove_by_labels({"grid_loop": grid_loop})
         self._folds.pop(grid_loop, None)
         for gauge in (self._power, self._limit, self._headroom, self._quarter, self._projected):

@@ -12,6 +12,7 @@ from streams.guard_messages import Condition, Revert
 from streams.limit_messages import LimitEntry
 from streams.messages import Budget, DeadLetterReason, LoopState, Offer, SetpointFrame, SetpointResult, TelemetryFrame
 from streams.override_messages import OverrideEntry
+from streams.topology_messages import TopologyEntry
 
 MAX_MESSAGE_BYTES: Final = 1_000_000
 """The broker's own default for a message; larger ones cannot have come through it."""
@@ -61,4 +62,5 @@ decode_result: Final = Decoder(SetpointResult).decode
 decode_condition: Final = Decoder(Condition).decode
 decode_limit: Final = Decoder(LimitEntry).decode
 decode_override: Final = Decoder(OverrideEntry).decode
+decode_topology: Final = Decoder(TopologyEntry).decode
 decode_revert: Final = Decoder(Revert).decode

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from hub.model import STATION, Hub
+from hub.model import STATION, Certainty, Hub
 from infra.clock import now_us
 from infra.settings import Settings
 from streams.codec import Rejected, decode_budget, decode_offer
@@ -31,6 +31,7 @@ from streams.signature import Headers, read_keyring
 from streams.station import Station
 from streams.topics import (
     CLAIM,
+    CONDITION,
     LIMIT,
     LOOP_BUDGET,
     LOOP_OFFER,
@@ -38,9 +39,14 @@ from streams.topics import (
     OVERRIDE,
     SETPOINT,
     TELEMETRY,
+    TOPOLOGY,
     Topic,
+    condition_key,
     key_of,
 )
+from streams.topology_changes import doubt_open_point, unknown_open_point
+from streams.topology_entries import ParkTopology
+from streams.two_people import Done
 
 _log = structlog.get_logger()
 
@@ -72,12 +78,15 @@ class Conductor:
         keyring = read_keyring(settings.signing_keys)
         self.limits = ParkLimits(hub, keyring)
         self.overrides = ParkOverrides(hub, keyring)
+        self.topology = ParkTopology(hub, keyring)
         self.outbox = Outbox(settings.kafka_bootstrap, hub, on_dropped=self.report.count_dropped, keyring=keyring)
         self._partitions: dict[int, OwnedPartition] = {}
         self._tick = 0
         self._cleared = 0
         self._balanced: dict[str, int] = {}
         self._missed: dict[str, int] = {}
+        self._doubted: dict[str, bool] = {}
+        """Whether a ring's open point was said to be unknown, by us; of rings that were ever moved or doubted."""
 
     # Who owns what
 
@@ -153,6 +162,7 @@ class Conductor:
         """Fold what arrived during the rebuild, and begin to decide."""
         self.limits.renew()  # who is new here has heard of none
         self.overrides.renew()
+        self.topology.renew()
         self._renew_limits()
         for partition in list(self._partitions.values()):
             while partition.waiting:
@@ -265,6 +275,12 @@ class Conductor:
         await self.outbox.start()
         await self._bury(topic, record, refused.reason)
 
+    async def on_topology(self, record: Record, headers: Headers) -> None:
+        """Likewise of a ring's open point."""
+        refused = self.topology.fold(record.key, record.value, headers)
+        if refused is not None:
+            await self._bury_entry(TOPOLOGY, record, refused)
+
     async def _bury(self, topic: Topic, record: Record, reason: DeadLetterReason, *, rows: Sequence[int] = ()) -> None:
         self.report.metrics.count_dead_letter(topic=topic.name, reason=reason)
         headers = {
@@ -313,16 +329,23 @@ class Conductor:
         self.report.last_turn_s = time.monotonic()
 
     def _renew_limits(self) -> None:
-        """Before anybody decides: offers, clearing and setpoints of a tick know the same limits and overrides."""
+        """Before anybody decides: offers, clearing and setpoints of a tick know the same limits, overrides, open points."""
         kept = self.overrides.due(now_us())
         if kept is not None:
             for partition in self._partitions.values():
                 for loop in partition.grid_loops:
                     loop.take_overrides(kept)
+        hub = self.topology.due(now_us())
+        if hub is not None:
+            self.limits.place(hub)
         limits = self.limits.due(now_us())
-        if limits is not None:
-            for partition in self._partitions.values():
-                for controller in partition.controllers.values():
+        if limits is None:
+            return
+        for partition in self._partitions.values():
+            for controller in partition.controllers.values():
+                if isinstance(controller, GridLoop) and hub is not None:
+                    controller.move_open_point(hub, limits)
+                else:
                     controller.take_limits(limits)
 
     def _active_loops(self) -> list[GridLoop]:
@@ -350,6 +373,25 @@ class Conductor:
         await self.outbox.send(LOOP_STATE, name, cycle.state)
         self.report.wrote(cycle.setpoints)
         self._ticked(cycle.state)
+        await self._tell_open_point(loop, cycle.state)
+
+    async def _tell_open_point(self, loop: GridLoop, state: LoopState) -> None:
+        """Doubt an open point that the meters contradict, for everybody; say when it began to be in doubt, or ended."""
+        name, open_point = state.grid_loop, loop.open_point
+        if loop.contradiction is not None and open_point.certainty is Certainty.CONFIRMED:
+            _log.error("open_point_contradicted", grid_loop=name, why=str(loop.contradiction))
+            doubted = doubt_open_point(
+                self.topology.known, name, by=self.name, why=str(loop.contradiction), now_us=now_us()
+            )
+            if isinstance(doubted, Done):
+                await self.outbox.send(TOPOLOGY, name, doubted.entry)
+        unknown = open_point.certainty is Certainty.UNKNOWN
+        entry = self.topology.known.entries.get(name)
+        if entry is not None and self._doubted.get(name) is not unknown:
+            self._doubted[name] = unknown
+            condition = unknown_open_point(self._hub.id, entry, seen=unknown, at_us=state.at_us)
+            await self.outbox.send_as(CONDITION, condition_key(self._hub.id, condition.id), condition)
+        self.report.metrics.set_open_point(name, positions=len(open_point.positions), unknown=unknown)
 
     def _ticked(self, state: LoopState) -> None:
         missed = state.missed_ticks - self._missed.get(state.grid_loop, 0)

@@ -11,7 +11,8 @@ import numpy as np
 
 from balancer.kernel import Answer, Solver, State
 from balancer.violations import find_violations
-from hub.model import Hub, NodeLimit
+from hub.model import Hub, NodeLimit, OpenPoint
+from hub.open_point import open_point_of
 from hub.overrides import Kept
 from streams.battery_targets import BatteryTargets, Wishes, seen_by
 from streams.bounds import Floats
@@ -22,6 +23,7 @@ from streams.codec import Rejected
 from streams.columns import BadReading, Frame, check_columns
 from streams.estimate import Estimate, LoadMemory, estimate
 from streams.fallback import fallback_shares
+from streams.feeder_check import Contradiction, FeederCheck
 from streams.fold import PointState, fold
 from streams.following import Following
 from streams.kept_assets import KeptAssets
@@ -60,6 +62,7 @@ class GridLoop:
 
     def __init__(self, hub: Hub, grid_loop: str) -> None:
         self.plant: Plant = build_plant(hub, grid_loop)
+        self._open_point = _open_point_of(hub, grid_loop)
         self._grid_loops = hub.grid_loops
         self._timing = hub.timing
         self._cos_phi_ratio = hub.cos_phi_ratio
@@ -75,6 +78,9 @@ class GridLoop:
         self._writer = SetpointWriter(self.plant, valid_for_ms=round(hub.timing.setpoint_valid_s * 1000))
         self.missed_ticks = 0
         self._epoch: Epoch | None = None
+        self._feeders = FeederCheck.for_cadence(hub.timing.meter_cadence_s)
+        self.contradiction: Contradiction | None = None
+        """What the last tick found that the open point is not where it should be; told once, then again as long after."""
         self._folds = 0
         self._offered: _Look | None = None
 
@@ -98,13 +104,17 @@ class GridLoop:
         What was before holds until all of the new layout is ready. What meters said stays: an arm's energy is its
         feeder's, wherever the open point lay.
         """
+        open_point = _open_point_of(hub, self.plant.grid_loop)
+        if open_point == self._open_point:
+            self.take_limits(limits)
+            return
         plant = build_plant(hub, self.plant.grid_loop, points=self.plant.points).with_limits(limits)
         self._following = carry_over(self._following, self.plant, plant)
         self._targets = self._targets.laid_out(plant)
         self._kept = carry_over(self._kept, self.plant, plant)
         self._obeying = carry_over(self._obeying, self.plant, plant)
         self._writer.lay_out(plant)
-        self.plant = plant
+        self.plant, self._open_point = plant, open_point
         self.take_limits(limits)
         self._lay_out()
 
@@ -112,6 +122,11 @@ class GridLoop:
         """Keep these assets so from the next offer on, and all others no longer (R10)."""
         self._kept = KeptAssets.of(self.plant.assets, kept)
         self._offered = None
+
+    @property
+    def open_point(self) -> OpenPoint:
+        """Where the ring may be open, as the loop is balanced now."""
+        return self._open_point
 
     @property
     def epoch(self) -> Epoch:
@@ -189,6 +204,7 @@ class GridLoop:
         room = look.wishes.in_boxes(self._boxes(known))
         bounds_kw = with_budget(self.plant.bounds, look.judged_kw, budget=self.held.interval(now_us=now_us))
         answer = self._solver.solve(self._prepare(known, room, bounds_kw=bounds_kw))
+        self.contradiction = self._feeders.look(self.plant, known)
         by_budget = budget_binds(self.plant, bounds_kw=bounds_kw, price=float(answer.node_price[-1]))
         decision = decide(self.plant, room, answer, told_kw=self._following.told_kw, budget_binds=by_budget)
         decision = look.wishes.named_in(decision)
@@ -267,4 +283,10 @@ class GridLoop:
                 for found in find_violations(answer)
             ],
             mode="closed" if known.feeders_fresh else "fallback",
+            open_point=str(self.open_point.certainty),
+            open_after=list(self.open_point.positions),
         )
+
+
+def _open_point_of(hub: Hub, grid_loop: str) -> OpenPoint:
+    return open_point_of(hub, next(loop for loop in hub.grid_loops if loop.id == grid_loop))

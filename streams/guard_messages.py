@@ -28,6 +28,8 @@ class ConditionKind(StrEnum):
     """A device does not do what it was told (R16)."""
     RANGE_DIFFERS = "range_differs"
     """A device's own limits are not those of the hub folder (R15)."""
+    OPEN_POINT_UNKNOWN = "open_point_unknown"
+    """Feeder meters contradict where a ring should be open, or somebody doubts it."""
     OTHER = "other"
 
 

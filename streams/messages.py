@@ -276,6 +276,11 @@ class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     """One per limit that could not be kept."""
     mode: str = "closed"
     """`closed`: on fresh meters; `fallback`: on fixed shares (R7)."""
+    open_point: str | msgspec.UnsetType = msgspec.UNSET
+    """`confirmed`, `switching` or `unknown`. While it is not confirmed, sections that may hang on either feeder keep
+    fixed shares, and their rows in `nodes` tell of what hangs on the section itself. Newer writers only, of a loop."""
+    open_after: list[int] | msgspec.UnsetType = msgspec.UNSET
+    """Where the ring may be open, after how many sections counted from feeder a; one place where it is confirmed."""
 
 
 class DeadLetterReason(StrEnum):
@@ -294,6 +299,8 @@ class DeadLetterReason(StrEnum):
     """A limit that means nothing for this park."""
     NOT_AN_OVERRIDE = "not_an_override"
     """An override that means nothing for this park."""
+    NOT_AN_OPEN_POINT = "not_an_open_point"
+    """Said of an open point, but it means nothing for this park."""
     UNSIGNED = "unsigned"
     UNKNOWN_KEY = "unknown_key"
     BAD_SIGNATURE = "bad_signature"

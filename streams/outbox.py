@@ -63,7 +63,11 @@ class Outbox:
 
     async def send(self, topic: Topic, grid_loop: str, message: msgspec.Struct) -> None:
         """Hand a message to the producer; its arrival is not waited for."""
-        key, payload = key_of(self._hub_id, grid_loop), encode(message)
+        await self.send_as(topic, key_of(self._hub_id, grid_loop), message)
+
+    async def send_as(self, topic: Topic, key: bytes, message: msgspec.Struct) -> None:
+        """Likewise, under a key of its own."""
+        payload = encode(message)
         headers = self._keyring.sign(topic=topic.name, key=key, payload=payload) if topic.signed else ()
         await self._hand_over(topic, key, payload, headers=headers)
 

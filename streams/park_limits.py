@@ -33,6 +33,11 @@ class ParkLimits:
             self.renew()
         return refused
 
+    def place(self, hub: Hub) -> None:
+        """Tell the limits of the same park, its rings open elsewhere."""
+        self.hub = self.known.hub = hub
+        self.renew()
+
     def renew(self) -> None:
         """Tell the limits anew, for somebody has not heard them yet."""
         self._until_us = 0

@@ -20,7 +20,7 @@ from streams.entry_feed import EntryFeed
 from streams.rebuild_cuts import rebuild_cuts
 from streams.replay import Log, Record, Stretch, Stretches, log_ends, replay
 from streams.signature import Headers
-from streams.topics import LIMIT, LOOP_BUDGET, OVERRIDE, PARTITIONS, TELEMETRY
+from streams.topics import LIMIT, LOOP_BUDGET, OVERRIDE, PARTITIONS, TELEMETRY, TOPOLOGY
 
 _log = structlog.get_logger()
 
@@ -66,7 +66,11 @@ class Parks:
         self._last_delivery_s: float | None = None
         self._feeds = [
             EntryFeed(self._bootstrap, topic, deliver)
-            for topic, deliver in ((LIMIT, self.on_limit), (OVERRIDE, self.on_override))
+            for topic, deliver in (
+                (LIMIT, self.on_limit),
+                (OVERRIDE, self.on_override),
+                (TOPOLOGY, self.on_topology),
+            )
         ]
         self._active = False
         self._rebuild: asyncio.Task[None] | None = None
@@ -220,6 +224,11 @@ class Parks:
         """Hand what somebody says of a single asset on to its park."""
         if (conductor := self._whose(record)) is not None:
             await conductor.on_override(record, headers)
+
+    async def on_topology(self, record: Record, headers: Headers) -> None:
+        """Hand what somebody says of an open point on to its park."""
+        if (conductor := self._whose(record)) is not None:
+            await conductor.on_topology(record, headers)
 
     async def follow_entries_forever(self) -> None:
         """Read what people said of all parks, and go on reading it."""

@@ -45,6 +45,10 @@ OVERRIDE: Final = Topic(
     name="hub.override.v1", cleanup="compact", retention_ms=-1, retention_bytes=-1, partitions=1, signed=True
 )
 """Likewise."""
+TOPOLOGY: Final = Topic(
+    name="hub.topology.v1", cleanup="compact", retention_ms=-1, retention_bytes=-1, partitions=1, signed=True
+)
+"""Likewise."""
 CONDITION: Final = Topic(name="hub.condition.v1", retention_ms=30 * _DAY_MS, retention_bytes=2 * _MIB)
 
 
@@ -65,8 +69,12 @@ TOPICS: Final = (
     REVERT,
     LIMIT,
     OVERRIDE,
+    TOPOLOGY,
     CONDITION,
-    *(dead_letter(topic) for topic in (TELEMETRY, LOOP_OFFER, LOOP_BUDGET, SETPOINT, REVERT, LIMIT, OVERRIDE)),
+    *(
+        dead_letter(topic)
+        for topic in (TELEMETRY, LOOP_OFFER, LOOP_BUDGET, SETPOINT, REVERT, LIMIT, OVERRIDE, TOPOLOGY)
+    ),
 )
 
 

@@ -51,6 +51,8 @@ COUNTED = {
     "by",
     "conditions",
     "nodes",
+    "positions",
+    "unknown",
 }
 ARM = NodeLabels("lus-1", "lus-1/a", "arm")
 

@@ -16,11 +16,11 @@ import msgspec
 import yaml
 
 from hub.model import STATION
-from streams import guard_messages, limit_messages, messages, override_messages, signature, topics
+from streams import guard_messages, limit_messages, messages, override_messages, signature, topics, topology_messages
 
 PAGE: Final = Path(__file__).parents[2] / "docs/asyncapi.yaml"
 
-MODULES: Final = (messages, guard_messages, limit_messages, override_messages)
+MODULES: Final = (messages, guard_messages, limit_messages, override_messages, topology_messages)
 """Where the messages are declared."""
 
 GRID_LOOP_KEY: Final = "`<hub>/<grid_loop>`"
@@ -73,7 +73,20 @@ CHANNELS: Final = (
         ("operator",),
         ("worker", "operator", "dispatch"),
     ),
-    Channel(topics.CONDITION, guard_messages.Condition, "`<hub>/<condition id>`", ("dispatch", "watchdog"), ()),
+    Channel(
+        topics.TOPOLOGY,
+        topology_messages.TopologyEntry,
+        GRID_LOOP_KEY,
+        ("operator", "worker"),
+        ("worker", "operator", "watchdog"),
+    ),
+    Channel(
+        topics.CONDITION,
+        guard_messages.Condition,
+        "`<hub>/<condition id>`",
+        ("dispatch", "watchdog", "worker"),
+        (),
+    ),
     *(
         Channel(topics.dead_letter(source), None, f"as in `{source.name}`", (writer,), ())
         for source, writer in (
@@ -83,6 +96,7 @@ CHANNELS: Final = (
             (topics.SETPOINT, "dispatch"),
             (topics.LIMIT, "worker"),
             (topics.OVERRIDE, "worker"),
+            (topics.TOPOLOGY, "worker"),
             (topics.REVERT, "dispatch"),
         )
     ),

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 import yaml
 
-from streams import limit_messages, messages, override_messages
-from streams.topics import CONDITION, REVERT, TOPICS
+from streams import limit_messages, messages, override_messages, topology_messages
+from streams.topics import CONDITION, REVERT, TOPICS, TOPOLOGY
 from tests.streams.asyncapi import CHANNELS, MODULES, PAGE, as_yaml, document
 
 PUBLISHED = yaml.safe_load(PAGE.read_text(encoding="utf-8"))
@@ -21,6 +21,8 @@ NESTED = {
     limit_messages.LimitProposal,
     override_messages.OverrideTerms,
     override_messages.OverrideProposal,
+    topology_messages.TopologyTerms,
+    topology_messages.TopologyProposal,
 }
 
 
@@ -80,6 +82,7 @@ def test_a_reference_leads_somewhere(reference):
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.topic.name)
 def test_a_topic_has_one_kind_of_writer_besides_the_connectors(channel):
-    assert len(channel.writers) == 1 or channel.topic in {REVERT, CONDITION}  # anybody may stop, and say what is seen
+    # anybody may stop, say what is seen, and doubt where a ring is open
+    assert len(channel.writers) == 1 or channel.topic in {REVERT, CONDITION, TOPOLOGY}
     for role in channel.writers:
         assert f"{role}.send.{channel.topic.name}" in PUBLISHED["operations"]

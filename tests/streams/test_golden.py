@@ -31,6 +31,7 @@ from streams.messages import (
     Violation,
 )
 from streams.override_messages import OverrideEntry, OverrideProposal, OverrideTerms
+from streams.topology_messages import TopologyEntry, TopologyProposal, TopologyTerms
 
 FOLDER = Path(__file__).parents[1] / "golden/v1"
 EPOCH = Epoch(1, 42, 7301)
@@ -305,6 +306,47 @@ GOLDEN = {
         changed_by="els",
         changed_why="test after repair",
     ),
+    "loop-state-open-point": LoopState(
+        grid_loop="lus-1",
+        tick=1_782_900_000,
+        at_us=NOON_US + 110_000,
+        epoch=EPOCH,
+        nodes=NodeStates(
+            ids=[],
+            power_kw=[],
+            limit_import_kw=[],
+            limit_export_kw=[],
+            headroom_import_kw=[],
+            headroom_export_kw=[],
+            quarter_import_kw=[],
+            quarter_export_kw=[],
+            projected_import_kw=[],
+            projected_export_kw=[],
+            coverage_ratio=[],
+            binding=[],
+            fresh=[],
+        ),
+        missed_ticks=0,
+        folded_until_us=NOON_US,
+        open_point="switching",
+        open_after=[4, 5],
+    ),
+    "topology-moving": TopologyEntry(
+        grid_loop="lus-1",
+        terms=TopologyTerms(certainty="switching", open_after=4, moving_to=5, earlier=[4]),
+        proposed=TopologyProposal(open_after=5, who="els", why="works on section 5", proposed_us=NOON_US),
+        changed_us=NOON_US,
+        changed_by="els",
+        changed_why="works on section 5",
+    ),
+    "topology-unknown": TopologyEntry(
+        grid_loop="lus-1",
+        terms=TopologyTerms(certainty="unknown", open_after=5),
+        changed_us=NOON_US + 9_000_000,
+        after_us=NOON_US,
+        changed_by="worker-a",
+        changed_why="lus-1/a measures 41.0 kW more than all that should hang on it",
+    ),
 }
 
 each = pytest.mark.parametrize("name", GOLDEN)
@@ -341,6 +383,7 @@ def test_every_message_kind_has_a_golden_message():
         Revert,
         LimitEntry,
         OverrideEntry,
+        TopologyEntry,
     }
     assert {type(message) for message in GOLDEN.values()} == on_topics
 
