@@ -190,7 +190,9 @@ def grant(
         per loop an interval. Once acknowledged, all of them fit the limit beside what silent loops may do; until
         then, what widens an exposure is scaled down to what is left of the limit. Where the exposures alone exceed
         it (a new hub agent does not know which of its predecessor's budgets hold), a loop gets only what narrows
-        each budget it may be obeying, and nothing where no interval does.
+        each budget it may be obeying, and nothing where no interval does. Nor does it get what lies apart from its
+        fallback share, as it may when the share has just shrunk: the loop would refuse it, and the hub agent count
+        with it, tick after tick, as long as the limit stands.
     """
     silent = [exposure.soon for exposure in exposures.values() if exposure.silent]
     hearing = {loop: wish for loop, wish in wanted.items() if not exposures[loop].silent}
@@ -217,7 +219,8 @@ def grant(
         limit_kw=0.0 - limit.min_kw,
     )
     reach = {loop: Interval(0.0 - down[loop], up[loop]) for loop in wishes if 0.0 - down[loop] <= up[loop]}
-    return {loop: reach[loop].clip(wish) for loop, wish in wishes.items() if loop in reach}
+    granted = {loop: reach[loop].clip(wish) for loop, wish in wishes.items() if loop in reach}
+    return {loop: interval for loop, interval in granted.items() if interval.meets(exposures[loop].fallback)}
 
 
 def _reach(

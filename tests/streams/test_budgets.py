@@ -81,6 +81,15 @@ def test_others_make_room_before_a_silent_loop_may_take_its_fallback_share():
     assert grant(wanted, exposures=exposures, limit=LIMIT) == {"a": Interval(0, 180), "b": Interval(0, 10)}
 
 
+def test_a_loop_whose_share_shrank_below_its_budget_is_lent_nothing_that_it_would_refuse():
+    old = budget(low=57, high=300)
+    lent = Lent(Interval(0, 300)).issue(old).acknowledge(epoch=old.epoch, number=old.number)
+    shrunk = lent.with_fallback(Interval(0, 45)).exposure(now_us=0, lease_us=LEASE_US)
+    wanted = {"a": Interval(40, 40), "b": Interval(60, 60)}
+    granted = grant(wanted, exposures={"a": shrunk, "b": heard(43, 200)}, limit=Interval(100, 150))
+    assert list(granted) == ["b"]
+
+
 @dataclass
 class World:
     """Two levels on a lossy log: what was sent may be lost, late, doubled; either end may restart."""
