@@ -73,12 +73,12 @@ def _sun_kw_per_kwp(begins):
 class SeededPark:
     """One park under control; `began_us` is somewhere in a quarter."""
 
-    def __init__(self, seed, season, *, faults=(), hub=None, in_failsafe=False, **changes):
-        self.hub, self.chance = hub or de_koumen(), np.random.default_rng([seed, len(season)])
+    def __init__(self, seed, season, *, faults=(), loop=ClosedLoop, in_failsafe=False, **changes):
+        self.hub, self.chance = de_koumen(), np.random.default_rng([seed, len(season)])
         began_us = BEGAN_US + int(self.chance.integers(20, 800)) * SECOND_US
         scenario = replace(scenario_of(season, self.chance), **changes)
         self.plant = build_park(self.hub, profiles(), scenario=scenario, began_us=began_us)
-        self.closed = ClosedLoop(self.hub, self.plant, faults=Faults(faults=tuple(faults)), in_failsafe=in_failsafe)
+        self.closed = loop(self.hub, self.plant, faults=Faults(faults=tuple(faults)), in_failsafe=in_failsafe)
         self.judges = [ToleranceWatch(self.hub, self.plant)]
         self.place = {node: at for at, node in enumerate(self.plant.network.node_ids)}
 
