@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.services import default_cache_folder
+from infra.services.broker import RECORDING_OPTIONS, fingerprint
 from infra.services.jars import ensure_jars, read_lock
 from infra.services.kafka import KafkaService
 from infra.services.ports import LOOPBACK, free_port
@@ -18,8 +19,11 @@ class DooredKafka(KafkaService):
     """`links[name].port` is where the role of that name finds the broker; `bootstrap` is the front door, never cut."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        jars = ensure_jars(read_lock(), default_cache_folder(), on_progress=print)
-        super().__init__(folder, jars=jars, on_progress=print)
+        cache, locked = default_cache_folder(), read_lock()
+        jars = ensure_jars(locked, cache, on_progress=print)
+        recording = cache / f"kafka-{fingerprint(locked)}.aot"  # of an earlier start, where there was one
+        options = (*RECORDING_OPTIONS, f"-XX:AOTCache={recording}") if recording.exists() else ()
+        super().__init__(folder, jars=jars, java_options=options, on_progress=print)
         self._doors = {name: free_port() for name in names}
         self.links = {name: Link(port) for name, port in self._doors.items()}
 

@@ -1,4 +1,4 @@
-"""What a fault test measured, as a row of the table in `docs/reference/faults.md`: `make faults-table` prints them all."""
+"""What a fault test measured, as a row of the table in `docs/reference/faults.md`: `make faults` prints them all."""
 
 from collections.abc import Iterable
 

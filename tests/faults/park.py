@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.producer.future import FutureRecordMetadata
 
 from hub.folder import read_hub
 from hub.model import GROUP
@@ -116,11 +117,14 @@ class Gateway:
 
     def send(self, at_us: int) -> None:
         for loop in self.tree.meters:
-            key = key_of(self.hub.id, loop)
-            future = self._producer.send(
-                TELEMETRY.name, encode(self.frame(loop, at_us)), key=key, partition=partition_of(key)
-            )
-            future.add_callback(lambda _, loop=loop: self.acknowledged[loop].add(at_us))
+            self.write(loop, at_us).add_callback(lambda _, loop=loop: self.acknowledged[loop].add(at_us))
+
+    def write(self, loop: str, at_us: int) -> FutureRecordMetadata:
+        """Send one frame of which no account is kept."""
+        key = key_of(self.hub.id, loop)
+        return self._producer.send(
+            TELEMETRY.name, encode(self.frame(loop, at_us)), key=key, partition=partition_of(key)
+        )
 
     def _run(self) -> None:
         second = now_us() // SECOND_US

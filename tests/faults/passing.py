@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
+
 from connectors.dispatch.reversion import asset_rules
 from tests.faults.judging import GAP_S
 from tests.faults.measured import row, spread
@@ -47,6 +49,21 @@ def passing(stand: Stand, fault: str, defence: str) -> Iterator[None]:
         first_setpoint_at_a_device=f"{applied[0].told.at_s - over_s:.1f} s after it, then {applied[0].age_s:.1f} s old",
     )
     assert max(gaps_s) < over_s - began_s + GAP_S
+
+
+@contextmanager
+def full_disk(*pids: int) -> Iterator[None]:
+    """Processes can write no more to any file, as on a full disk: not even to their logs."""
+    processes = [psutil.Process(pid) for pid in pids]
+    limits = [process.rlimit(psutil.RLIMIT_FSIZE) for process in processes]
+    for process, (_, hard) in zip(processes, limits, strict=True):
+        process.rlimit(psutil.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        for process, limit in zip(processes, limits, strict=True):
+            if process.is_running():
+                process.rlimit(psutil.RLIMIT_FSIZE, limit)
 
 
 def lose_link(stand: Stand, end: str, fault: str) -> None:

@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from connectors.simulator.device_server import DeviceServer
 from connectors.store.migrations import migrate
 from connectors.topic_admin import ensure_topics
-from infra.services import embedded_database
+from infra.services import DatabaseService, embedded_database
 from streams.codec import decode_result
 from streams.messages import Outcome
 from streams.topics import REVERT, SETPOINT_RESULT
@@ -44,6 +44,7 @@ class Stand:
     """All roles run, and devices have their setpoints."""
 
     broker: DooredKafka
+    database_service: DatabaseService
     database: Link
     """Of the recorder; `dsn` goes past it."""
     dsn: str
@@ -150,7 +151,7 @@ def standing(folder: Path, services_folder: Path, kernel_cache: Path) -> Iterato
         roles = Roles(folder, gateway.hub_dir, broker.bootstrap, kernel_cache, dsn=through, simulator_port=server.port)
         setpoints = SetpointLog(broker.bootstrap, hub_id, gateway.clocks)
         listener = Listener(broker.bootstrap, hub_id, SETPOINT_RESULT, REVERT)
-        stand = Stand(broker, database, dsn, gateway.start(), devices, server, setpoints, listener, roles)
+        stand = Stand(broker, service, database, dsn, gateway.start(), devices, server, setpoints, listener, roles)
         try:
             for role in ROLES:
                 stand.start(role)

@@ -1,15 +1,23 @@
 """Links that are lost, processes that stand still and workers that come and go, on one park, one after the other."""
 
+import random
 import time
 
+import psycopg
 import pytest
 
-from tests.faults.passing import freeze, lose_link, passing, storm
+from tests.connectors.dispatch.worker_double import eventually
+from tests.faults.judging import readings_of
+from tests.faults.park import SECOND_US
+from tests.faults.passing import freeze, full_disk, lose_link, passing, storm
 from tests.faults.stand import standing
 
 pytestmark = pytest.mark.services
 
 STORM_S = 60.0
+FULL_S = 5.0
+SLOW_S = 0.05
+TIMES = 10
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +31,6 @@ def stand(services_folder, tmp_path_factory, kernel_cache):
     [
         pytest.param("worker", "held", id="worker and broker, held"),
         pytest.param("dispatch", "deaf", id="dispatch and broker, nothing comes"),
-        pytest.param("database", "deaf", id="recorder and database, nothing comes"),
     ],
 )
 def test_a_link_that_is_lost_for_ten_seconds_leaves_nothing_old_lost_or_doubled(stand, end, fault):
@@ -53,3 +60,63 @@ def test_R17_without_a_watchdog_the_park_goes_on_and_a_new_one_reverts_nothing(s
 
 def test_R8_a_second_worker_that_comes_and_goes_for_a_minute_stops_nothing(stand):  # noqa: N802
     storm(stand, STORM_S)
+
+
+def test_a_full_disk_of_all_roles_stops_no_setpoint_and_ends_nobody(stand):
+    with passing(
+        stand,
+        f"disk of all roles full for {FULL_S:.0f} s, database away meanwhile",
+        "marks and logs are not saved, said and gone on",
+    ):
+        began_s = time.time()
+        with full_disk(*(process.pid for process in stand.processes.values())):
+            stand.database.cut()
+            time.sleep(FULL_S)
+            stand.database.join()
+            assert stand.applied_since(began_s + FULL_S / 2)
+
+
+def test_a_database_that_says_its_disk_is_full_is_tried_again_until_there_is_room(stand):
+    """PostgreSQL's own error, but by a trigger: a test cannot fill a disk."""
+    with (
+        passing(stand, f"disk of the database full for {FULL_S:.0f} s", "the recorder keeps its batch and its place"),
+        psycopg.connect(stand.dsn, autocommit=True) as connection,
+    ):
+        connection.execute(
+            "create function full_disk() returns trigger language plpgsql as"
+            " $$ begin raise exception 'no space left on device' using errcode = 'disk_full'; end $$;"
+            "create trigger full_disk before insert on telemetry for each statement execute function full_disk()"
+        )
+        time.sleep(FULL_S)
+        connection.execute("drop trigger full_disk on telemetry; drop function full_disk")
+
+
+def test_a_slow_database_that_is_killed_during_a_copy_stores_everything_once(stand):
+    stand.database.delay(SLOW_S)
+    with passing(
+        stand,
+        f"database slow ({SLOW_S} s each way), killed (`kill -9`) during a COPY",
+        "offset and rows in one transaction",
+    ):
+        with psycopg.connect(stand.dsn, autocommit=True) as connection:
+            copying = "select count(*) from pg_stat_activity where state = 'active' and query ilike 'copy%%'"
+            assert eventually(lambda: connection.execute(copying).fetchone()[0], 30)
+            stand.database_service.kill()
+        stand.database_service.start()
+        stand.database.join()
+
+
+def test_R5_telemetry_that_comes_ten_times_in_any_order_or_an_hour_late_changes_nothing(stand):  # noqa: N802
+    gateway, now_s = stand.gateway, int(time.time())
+    instants = [now_s - back for back in range(1, 61)] * TIMES
+    random.Random(5).shuffle(instants)
+    late_us = (now_s - 3600) * SECOND_US
+    fault = f"telemetry of a minute {TIMES} times in any order, and some of an hour ago"
+    with passing(stand, fault, "arrival decides nothing; a key is stored once (R5)"):
+        for loop in gateway.tree.meters:
+            gateway.write(loop, late_us)
+        for at_s in instants:
+            gateway.send(at_s * SECOND_US)
+    stored = readings_of(stand.dsn, gateway.hub.id)
+    assert {(point, late_us) for point in gateway.points} <= set(stored)
+    print(f"{len(instants)} frames of each gateway sent again")

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from tests.connectors.dispatch.test_forged_setpoints import assert_none_is_applied
-from tests.faults.passing import LINK_FAULTS, freeze, lose_link, passing, storm
+from tests.connectors.dispatch.worker_double import eventually
+from tests.faults.passing import LINK_FAULTS, freeze, full_disk, lose_link, passing, storm
 from tests.faults.stand import ROLES, frozen, standing
 from tests.faults.test_virtual_faults import live_through_a_blackout
 
@@ -17,6 +18,7 @@ pytestmark = [pytest.mark.services, pytest.mark.soak]
 FORGED = 100_000
 STORM_S = 300.0
 BROKER_FROZEN_S = 20.0
+ENDS_S = 60.0
 BLACKOUT_S = 3 * 3600
 
 
@@ -41,6 +43,14 @@ def test_a_broker_that_stands_still_for_twenty_seconds(stand):
     fault = f"broker frozen (SIGSTOP) for {BROKER_FROZEN_S:.0f} s"
     with passing(stand, fault, "leases end (R1); clients try again"), frozen(stand.broker.pid):
         time.sleep(BROKER_FROZEN_S)
+
+
+def test_a_broker_whose_disk_is_full_ends_and_has_lost_nothing_when_it_is_started_with_room(stand):
+    fault = "disk of the broker full: it ends, and is started again"
+    with passing(stand, fault, "what it acknowledged is on its disk"):
+        with full_disk(stand.broker.pid):
+            assert eventually(lambda: not stand.broker.running, ENDS_S)
+        stand.broker.start()
 
 
 def test_R8_five_minutes_of_workers_that_come_and_go(stand):  # noqa: N802
