@@ -34,7 +34,10 @@ test: check ## check, and everything with services it starts itself
 soak: env ## hundreds of kills and an hour of load, reported (LUSBALANS_SOAK=0.5 for half of it)
 	LUSBALANS_SOAK=$${LUSBALANS_SOAK:-1.0} $(BIN)/python -m pytest -s -m soak
 
+faults: env ## what the fault tests measure, as rows for docs/reference/faults.md
+	@$(BIN)/python -m pytest -q -s tests/faults | grep "^| "
+
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-.PHONY: help env demo check test soak clean
+.PHONY: help env demo check test soak faults clean
