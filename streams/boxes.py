@@ -37,15 +37,27 @@ class Boxes:
     unseen_kw: Floats
     """How much less an asset may consume in the plan than it does: PV that does not report what it could produce, what is
     not heard and was stopped. That guards export; an import limit must not count on it."""
+    unused_kw: Floats
+    """How much more an asset may consume in the plan than it does: what takes power and leaves some of its ceiling unused,
+    or does not report what it could take. That guards import; an export limit must not count on it (R16)."""
     least_told_kw: Floats
     most_told_kw: Floats
     """Setpoints are cut to these, whatever the limits ask: what overrides allow (R10)."""
 
 
-def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[np.bool_], kept: KeptAssets) -> Boxes:
+def boxes(
+    plant: Plant,
+    state: PointState,
+    estimate: Estimate,
+    *,
+    idle: NDArray[np.bool_],
+    unused: NDArray[np.bool_],
+    kept: KeptAssets,
+) -> Boxes:
     """Boxes and targets of all assets; everything is sent home while a feeder meter is lost (R7, R13).
 
-    An asset that is `idle`, told but not seen to follow, is counted at what it measures (R16).
+    An asset that is `idle`, told but not seen to follow, is counted at what it measures, stopped or not (R16); one that
+    leaves `unused` what it may, too, by the limits that would need it.
     """
     devices, point = plant.devices, plant.asset_point
     could_kw = np.where(plant.is_pv, state.power_kw[point] - PV_STEP_RATIO * devices.rated_kw, devices.min_kw)
@@ -59,7 +71,8 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[
         np.where(idle, measured_kw, _between(min_kw, measured_kw - reach_kw, measured_kw + reach_kw)),
         np.where(idle, measured_kw, _between(max_kw, measured_kw - reach_kw, measured_kw + reach_kw)),
     )
-    min_kw, max_kw = kept.narrowed(min_kw, max_kw)
+    kept_kw = kept.narrowed(min_kw, max_kw)
+    min_kw, max_kw = np.where(idle, min_kw, kept_kw[0]), np.where(idle, max_kw, kept_kw[1])
     # if nothing bound, PV would make all it can, a battery would rest, and who takes power would take all
     at_rest_kw = np.where(plant.is_battery, _between(np.zeros_like(min_kw), min_kw, max_kw), max_kw)
     target_kw = np.where(plant.is_pv, min_kw, at_rest_kw)
@@ -69,7 +82,8 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[
     # one that is not heard may have fallen back by itself: both count, each where that is worse
     low_kw = np.where(estimate.asset_fresh, home_kw, np.minimum(home_kw, devices.reversion_kw))
     away_kw = np.where(estimate.asset_fresh, 0.0, np.abs(home_kw - devices.reversion_kw))
-    believed = closed & plant.is_pv & np.isnan(state.min_kw[point])
+    believed = closed & plant.is_pv & (unused | np.isnan(state.min_kw[point]))
+    takes = closed & ~plant.is_pv & ~plant.is_battery & (unused | np.isnan(state.max_kw[point]))
     return Boxes(
         min_kw=np.where(closed, min_kw, low_kw),
         max_kw=np.where(closed, max_kw, low_kw),
@@ -77,6 +91,7 @@ def boxes(plant: Plant, state: PointState, estimate: Estimate, *, idle: NDArray[
         closed=closed,
         idle=idle,
         unseen_kw=np.where(believed, np.maximum(measured_kw - target_kw, 0.0), away_kw),
+        unused_kw=np.where(takes, np.maximum(target_kw - measured_kw, 0.0), 0.0),
         least_told_kw=least_told_kw,
         most_told_kw=most_told_kw,
     )

@@ -70,7 +70,7 @@ class GridLoop:
         self.held = Held(Interval(share.fallback_min_kw, share.fallback_max_kw))
         self._points = PointState(self.plant.points)
         self._memory = LoadMemory.empty(len(self.plant.connections))
-        self._following = Following(self.plant)
+        self._following = Following(self.plant, delay_s=hub.timing.actuator_s)
         self._targets = BatteryTargets(self.plant)
         self._kept = KeptAssets.of(self.plant.assets, {})
         self._obeying = Obeying(self.plant, hub.timing.device_lease_s)
@@ -188,7 +188,7 @@ class GridLoop:
             issued_at_us=now_us,
             curve=self._curve(look, room),
             power_kw=float(known.power.low_kw[0] + known.power.high_kw[0]) / 2,
-            uncontrolled_low_kw=float(known.uncontrolled.low_kw[0] + known.unheard.low_kw[0]),
+            uncontrolled_low_kw=float(known.uncontrolled.low_kw[0] + known.unheard.low_kw[0] - room.unused_kw.sum()),
             uncontrolled_high_kw=float(known.uncontrolled.high_kw[0] + known.unheard.high_kw[0] + room.unseen_kw.sum()),
             acknowledged=0 if held is None else held.number,
             acknowledged_epoch=Epoch(0, 0, 0) if held is None else held.epoch,
@@ -208,7 +208,8 @@ class GridLoop:
         by_budget = budget_binds(self.plant, bounds_kw=bounds_kw, price=float(answer.node_price[-1]))
         decision = decide(self.plant, room, answer, told_kw=self._following.told_kw, budget_binds=by_budget)
         decision = look.wishes.named_in(decision)
-        self._following.told_kw = told_kw = np.array(decision.power_kw)
+        told_kw = np.array(decision.power_kw)
+        self._following.tell(told_kw, now_us=now_us)
         self._obeying.tell(told_kw, closed=room.closed, measured_us=self._points.at_us[at], now_us=now_us)
         frame = self._writer.frame(decision, tick=tick, now_us=now_us, folded_until_us=self.folded_until_us)
         return Cycle(frame, self._loop_state(known, answer, bounds_kw=bounds_kw, tick=tick))
@@ -232,7 +233,8 @@ class GridLoop:
         return _Look(tick=tick, folds=self._folds, known=known, wishes=wishes, judged_kw=within_kw)
 
     def _boxes(self, known: Estimate) -> Boxes:
-        return boxes(self.plant, self._points, known, idle=self._following.idle, kept=self._kept)
+        idle, unused = self._following.idle, self._following.unused
+        return boxes(self.plant, self._points, known, idle=idle, unused=unused, kept=self._kept)
 
     def _prepare(self, known: Estimate, room: Boxes, *, bounds_kw: Floats) -> State:
         state = self._state
@@ -241,11 +243,23 @@ class GridLoop:
         most_kw = known.uncontrolled.high_kw + known.unheard.high_kw + unseen_kw
         at, node, imports = self.plant.bounds_at, self.plant.bounds.node, self.plant.bounds.imports
         kept_kw = self.plant.bounds.reserve_kw
-        state.uncontrolled_kw[at] = np.where(imports, most_kw[node] + kept_kw, least_kw[node] - kept_kw)
+        unused_kw = self._unused_kw(room, least_kw[node] - kept_kw + bounds_kw)
+        state.uncontrolled_kw[at] = np.where(imports, most_kw[node] + kept_kw, least_kw[node] - kept_kw - unused_kw)
         state.upper_kw[at] = np.where(imports, bounds_kw, np.inf)
         state.lower_kw[at] = np.where(imports, -np.inf, 0.0 - bounds_kw)
         state.min_kw[:], state.max_kw[:], state.target_kw[:] = room.min_kw, room.max_kw, room.target_kw
         return state
+
+    def _unused_kw(self, room: Boxes, spare_kw: Floats) -> Floats:
+        """[n_bounds] What assets are planned to take and do not, which a limit on export must not count on (R16).
+
+        No more than what generation and storage can make up for: what is asked of who takes power would else rise with
+        what it does not take. `spare_kw` is what the limit leaves to the assets below it.
+        """
+        plant, node = self.plant, self.plant.bounds.node
+        surely_kw = np.where(plant.is_pv | plant.is_battery, room.max_kw, room.min_kw)
+        unused_kw, least_kw = (plant.sum_up(plant.per_connection(kw))[node] for kw in (room.unused_kw, surely_kw))
+        return np.minimum(unused_kw, np.maximum(spare_kw + least_kw, 0.0))
 
     def _curve(self, look: _Look, room: Boxes) -> Curve:
         bounds_kw = with_budget(self.plant.bounds, look.judged_kw, budget=_UNLIMITED)

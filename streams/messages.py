@@ -130,6 +130,9 @@ class SetpointFrame(msgspec.Struct, frozen=True, kw_only=True):
     reason: list[str] = []
     binding: list[str] = []
     """The node whose limit binds; empty where none does."""
+    not_following: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Assets of a full frame that were told and are not seen to follow, whatever the reason of their setpoint (R16). Newer
+    writers only, and only where there are such."""
 
 
 class Outcome(StrEnum):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from balancer.kernel import Answer
@@ -27,6 +28,8 @@ class Decision:
     power_kw: tuple[float, ...]
     reason: tuple[str, ...]
     binding: tuple[str, ...]
+    not_following: tuple[str, ...] = ()
+    """Ids of those that are told and do not follow."""
 
 
 def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budget_binds: bool) -> Decision:
@@ -63,6 +66,7 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
             nodes[node] if why in _BY_LIMIT else ""
             for why, node in zip(reason, plant.topology.asset_node.tolist(), strict=True)
         ),
+        not_following=tuple(plant.topology.asset_ids[at] for at in np.flatnonzero(boxes.idle & boxes.closed).tolist()),
     )
 
 
@@ -168,4 +172,5 @@ class SetpointWriter:
             bound=self.bound if full else [],
             reason=list(decision.reason) if full else [],
             binding=list(decision.binding) if full else [],
+            not_following=list(decision.not_following) if full and decision.not_following else msgspec.UNSET,
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from connectors.dispatch.reversion import AssetRule
-from streams.messages import Epoch, Reason, Refusal, SetpointFrame
+from streams.messages import Epoch, Refusal, SetpointFrame
 
 MAX_AGE_US: Final = 3_000_000
 """R2. Longer, and a frame out of a queue could undo what the park did since."""
@@ -182,11 +182,7 @@ def _take_full(state: LoopLease, frame: SetpointFrame, *, mark: Mark, now_s: flo
         state,
         full=mark,
         targets=targets,
-        lagging=frozenset(
-            asset_id
-            for asset_id, reason in zip(frame.ids, frame.reason, strict=True)
-            if reason == Reason.NOT_FOLLOWING and asset_id in targets
-        ),
+        lagging=frozenset(targets).intersection(frame.not_following or ()),
         failsafe=failsafe,
         returning_since_s=returning_since_s if failsafe and knows_the_park else None,
     )

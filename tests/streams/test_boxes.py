@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.overrides import Kept
 from streams.boxes import REACH_S, boxes
 from streams.fold import PointState
 from streams.kept_assets import KeptAssets
@@ -24,7 +25,7 @@ PLANT = build_plant(replace(SMALL, assets=tuple(replace(each, **FIGURES[each.id]
 PLACE = {each.id: place for place, each in enumerate(PLANT.assets)}
 
 
-def boxes_of(measured_kw, *, reported=None, idle=(), stale=(), feeders_fresh=True, kept=None):
+def boxes_of(measured_kw, *, reported=None, idle=(), unused=(), stale=(), feeders_fresh=True, kept=None):
     """Boxes for powers by asset id; what is not named measures 0 and reports nothing."""
     state = PointState(PLANT.points)
     for name, place in PLACE.items():
@@ -32,7 +33,8 @@ def boxes_of(measured_kw, *, reported=None, idle=(), stale=(), feeders_fresh=Tru
         state.power_kw[point] = measured_kw.get(name, 0.0)
         state.min_kw[point], state.max_kw[point] = (reported or {}).get(name, (np.nan, np.nan))
     known = SimpleNamespace(asset_fresh=_without(stale), feeders_fresh=feeders_fresh)
-    return boxes(PLANT, state, known, idle=~_without(idle), kept=KeptAssets.of(PLANT.assets, kept or {}))
+    kept = KeptAssets.of(PLANT.assets, kept or {})
+    return boxes(PLANT, state, known, idle=~_without(idle), unused=~_without(unused), kept=kept)
 
 
 def _without(names):
@@ -77,6 +79,33 @@ def test_a_box_is_the_narrowest_of_folder_device_and_ramp(name, measured_kw, rep
 def test_how_much_production_an_import_limit_must_not_count_on(reported, unseen_kw):
     found = boxes_of({"roof": -10.0}, reported={"roof": reported} if reported else None)
     assert dict(zip(PLACE, found.unseen_kw, strict=True)) == {"battery": 0, "roof": unseen_kw, "charger": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "reported", "unused", "unseen_kw", "unused_kw"),
+    [
+        pytest.param("charger", (0, 22), False, 0, 0, id="a charger that tells what it could take"),
+        pytest.param("charger", None, False, 0, 14, id="one that does not tell may take nothing more"),
+        pytest.param("charger", (0, 22), True, 0, 14, id="nor one that tells more than it comes to take"),
+        pytest.param("charger", (0, 8), True, 0, 0, id="a car that takes all it can"),
+        pytest.param("roof", (-35, 0), True, 18, 0, id="a roof that tells more than it comes to make"),
+        pytest.param("battery", (-20, 20), True, 0, 0, id="a battery has to follow, or is taken out"),
+    ],
+)
+def test_r16_what_is_planned_but_not_seen_helps_no_limit_that_needs_it(name, reported, unused, unseen_kw, unused_kw):
+    measured_kw = {"charger": 8.0, "roof": -17.0, "battery": 5.0}
+    said = {"charger": (0, 8), "roof": (-17, 0), "battery": (-20, 20), name: reported or (np.nan, np.nan)}
+    found = boxes_of(measured_kw, reported=said, unused=(name,) if unused else ())
+    at = PLACE[name]
+    assert (found.unseen_kw[at], found.unused_kw[at]) == (min(unseen_kw, 10), unused_kw)  # the roof ramps 10 kW in 5 s
+    assert found.unseen_kw.sum() + found.unused_kw.sum() == found.unseen_kw[at] + found.unused_kw[at]
+
+
+def test_r16_a_stopped_asset_that_goes_on_counts_at_what_it_measures():
+    stopped = {"battery": Kept(min_kw=0.0, max_kw=0.0, rest_kw=0.0)}
+    found = boxes_of({"battery": 15.0}, idle=("battery",), kept=stopped)
+    assert box(found, "battery") == (15, 15, 15)
+    assert (found.least_told_kw[PLACE["battery"]], found.most_told_kw[PLACE["battery"]]) == (0, 0)
 
 
 @pytest.mark.parametrize("measured_kw", [-20.0, 0.0, 7.5, 20.0])

@@ -1,15 +1,17 @@
 """R16: what is measured counts, not what was told; judged one-sidedly, and an asset comes back by moving."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import msgspec
 import numpy as np
 import pytest
 
 from hub.model import AssetKind
+from hub.overrides import Kept
 from streams.following import FORGIVEN_US, LONGEST_PROOF_US, PATIENCE_READINGS, Following
 from streams.grid_loop import GridLoop
 from streams.messages import Epoch
-from tests.streams.small_park import QUARTER_START_US, SECOND_US, frame, north_kw, small_hub
+from tests.streams.small_park import OFFICE, QUARTER_START_US, SECOND_US, frame, north_kw, small_hub
 from tests.streams.virtual_park import Park
 
 
@@ -181,3 +183,48 @@ def test_r16_a_battery_that_does_nothing_is_asked_on_and_counts_again_when_it_mo
         told += [(setpoints.power_kw[0], setpoints.reason[0])] if setpoints.full else []
     assert [reason for _, reason in told] == ["import_limit", "not_following", "import_limit"]
     assert {power_kw for power_kw, _ in told} == {-40.0}
+
+
+def sunny_seconds(hub, reports_max_kw, seconds=25):
+    """Net power of grid loop north while its charger takes 20 of the 50 kW it may, its roof makes what it is told."""
+    loop, roof_kw, net_kw = GridLoop(hub, "north"), -60.0, []
+    loop.begin(Epoch(1, 1, 1))
+    names = [asset.id for asset in loop.plant.assets]
+    for second in range(seconds):
+        powers = north_kw(factory=0.0, office=60.0, roof=roof_kw) | {"charger": 20.0}
+        read = frame(QUARTER_START_US + second * SECOND_US, powers)
+        could = {"charger": (0.0, reports_max_kw), "roof": (-90.0, 0.0), "battery": (0.0, 0.0)}
+        ends = [could.get(point, (None, None)) for point in read.ids]
+        read = msgspec.structs.replace(read, min_kw=[low for low, _ in ends], max_kw=[high for _, high in ends])
+        loop.fold(read, received_at_us=read.sent_at_us)
+        setpoints = loop.balance(tick=second, now_us=read.sent_at_us).setpoints
+        if setpoints.full:
+            roof_kw = max(setpoints.power_kw[names.index("roof")], -90.0)
+        net_kw.append(powers["north/b"])
+    return net_kw
+
+
+@pytest.mark.parametrize("reports_max_kw", [50.0, None], ids=["it says it could take more", "it does not say"])
+def test_r16_what_a_charger_may_take_and_does_not_absorbs_no_sun(reports_max_kw):
+    small = small_hub()
+    hub = replace(small, assets=tuple(replace(a, ean=OFFICE) if a.id == "charger" else a for a in small.assets))
+    net_kw = sunny_seconds(hub, reports_max_kw)
+    # the load of the office, 60 kW, holds the charger's 20 already
+    print(f"least {min(net_kw)} kW, in the end {net_kw[-1]} kW")
+    assert net_kw[-1] == pytest.approx(0.0, abs=0.1)
+    assert min(net_kw[PATIENCE_READINGS + 3 :]) >= -0.1
+    if reports_max_kw is None:
+        assert min(net_kw) >= -0.1
+
+
+def test_r16_a_stopped_battery_that_goes_on_is_named_in_the_frame():
+    loop = GridLoop(small_hub(), "north")
+    loop.begin(Epoch(1, 1, 1))
+    loop.take_overrides({"battery": Kept(min_kw=0.0, max_kw=0.0, rest_kw=0.0)})
+    named = []
+    for second in range(8):
+        now_us = QUARTER_START_US + second * SECOND_US
+        loop.fold(frame(now_us, north_kw(battery=60.0)), received_at_us=now_us)
+        setpoints = loop.balance(tick=second, now_us=now_us).setpoints
+        named += [(setpoints.reason[0], setpoints.not_following or [])] if setpoints.full else []
+    assert named == [("override", []), ("override", ["battery"])]

@@ -22,7 +22,7 @@ from connectors.simulator.device_server import DevicePanel, DeviceServer
 from infra.metrics import DispatchMetrics
 from streams.codec import Rejected, decode_result, encode
 from streams.guard_messages import Condition, Revert, RevertBy
-from streams.messages import Outcome, Reason, Refusal, SetpointFrame, SetpointResult
+from streams.messages import Outcome, Refusal, SetpointFrame, SetpointResult
 from streams.signature import read_keyring
 from streams.topics import CONDITION, REVERT, SETPOINT, SETPOINT_RESULT, dead_letter, key_of
 from tests.connectors.dispatch.lease_tables import RULES, full, renewal, wall_us
@@ -279,21 +279,21 @@ def test_a_full_disk_does_not_stop_setpoints(bench, tmp_path):
     assert bench.answers(1)[0].outcome == Outcome.ACCEPTED
 
 
-def lagging(sequence: int, at_s: float, *, reason: Reason) -> SetpointFrame:
+def lagging(sequence: int, at_s: float, *asset_ids: str) -> SetpointFrame:
     frame = full(sequence, at_s, valid_s=60, battery=20, pv=-40)
-    return msgspec.structs.replace(frame, reason=[reason, Reason.TARGET])
+    return msgspec.structs.replace(frame, not_following=list(asset_ids))
 
 
 def test_R16_a_device_that_does_not_follow_is_read_back_said_and_ended(bench):  # noqa: N802 - rules are numbered so
     bench.panel.show(np.array([-40.0, 0.0, 3.5]))
-    bench.receive(lagging(1, 0, reason=Reason.NOT_FOLLOWING))
+    bench.receive(lagging(1, 0, "battery", "stranger"))
     assert bench.devices_have([-40, 0, 20])
     bench.clock_s = PATIENCE_S
     (seen,) = bench.conditions(1)
     assert (seen.id, seen.subject, seen.phase, seen.role) == ("not_following/battery", "battery", "seen", "dispatch")
     assert seen.figures == {"told_kw": 20, "shown_kw": 3.5, "shown_setpoint_kw": 20}
     assert bench.marks.read().said == {"ring": {"not_following/battery"}}
-    bench.receive(lagging(2, PATIENCE_S, reason=Reason.TARGET))
+    bench.receive(lagging(2, PATIENCE_S))
     assert [condition.phase for condition in bench.conditions(2)] == ["seen", "gone"]
 
 
