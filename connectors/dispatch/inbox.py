@@ -1,4 +1,4 @@
-"""What waits for the lease loop: frames and reverts from the broker, deliveries from the outboxes, all bounded (R20)."""
+"""What waits for the lease loop: frames, reverts and overrides from the broker, deliveries from the outboxes (R20)."""
 
 import threading
 from collections import deque
@@ -13,6 +13,12 @@ MOST_FRAMES: Final = 1_000
 
 MOST_REVERTS: Final = 1_000
 """Of all parks on the broker; the newest are kept, and one is enough for its grid loop."""
+
+MOST_OVERRIDES: Final = 1_000
+"""None may be lost, so whoever reads them waits while so many are untaken."""
+
+PATIENCE_S: Final = 10.0
+"""... but not for ever: a lease loop that stands still for so long is restarted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,7 @@ class Received:
 class Taken:
     """All that waited."""
 
+    overrides: list[Received]
     reverts: list[Received]
     frames: list[Received]
     deliveries: list[Delivery | Reading]
@@ -47,8 +54,16 @@ class Inbox:
         self._changed = threading.Condition()
         self._frames: deque[Received] = deque()
         self._reverts: deque[Received] = deque(maxlen=MOST_REVERTS)
+        self._overrides: deque[Received] = deque()
         self._deliveries: deque[Delivery | Reading] = deque()
         self._dropped = 0
+
+    def put_override(self, received: Received) -> None:
+        """Add an override, or what ends one, in the log's order."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._overrides) < MOST_OVERRIDES, PATIENCE_S)
+            self._overrides.append(received)
+            self._changed.notify_all()
 
     def put_revert(self, received: Received) -> None:
         """Add a revert; frames never push one out."""
@@ -74,15 +89,20 @@ class Inbox:
     def take(self, timeout_s: float) -> Taken:
         """Wait for anything, at most `timeout_s`, and take all."""
         with self._changed:
-            self._changed.wait_for(lambda: self._reverts or self._frames or self._deliveries, timeout_s)
+            self._changed.wait_for(
+                lambda: self._overrides or self._reverts or self._frames or self._deliveries, timeout_s
+            )
             taken = Taken(
+                overrides=list(self._overrides),
                 reverts=list(self._reverts),
                 frames=list(self._frames),
                 deliveries=list(self._deliveries),
                 dropped=self._dropped,
             )
+            self._overrides.clear()
             self._reverts.clear()
             self._frames.clear()
             self._deliveries.clear()
             self._dropped = 0
+            self._changed.notify_all()  # there is room for overrides again
             return taken

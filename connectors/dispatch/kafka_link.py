@@ -1,4 +1,4 @@
-"""Dispatch's two threads on Kafka: one reads setpoint frames and reverts, one publishes what became of them.
+"""Dispatch's two threads on Kafka: one reads setpoint frames, reverts and overrides, one publishes what became of them.
 
 Neither is ever waited for by the lease loop, so that leases run and devices are told while the broker is gone.
 """
@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import structlog
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
 from connectors.dispatch.inbox import Inbox, Received
 from connectors.dispatch.progress import DispatchProgress
 from infra.clock import now_us
-from streams.topics import PARTITIONS, REVERT, SETPOINT
+from streams.topics import OVERRIDE, REVERT, SETPOINT, Topic
 
 _log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ _CLIENT: Final[dict[str, Any]] = {
     "metrics_enabled": False,
 }
 
-_TOPICS: Final = {topic.name: topic for topic in (SETPOINT, REVERT)}
+_TOPICS: Final = {topic.name: topic for topic in (SETPOINT, REVERT, OVERRIDE)}
 _POLL_MS: Final = 200
 _RETRY_S: Final = 0.5
 _MOST_WAITING: Final = 2_000
@@ -41,7 +41,8 @@ class FrameReader:
     """Reads the setpoint topic from its end, without a group: what was written while nobody read is not acted on (R9).
 
     A position lost in an outage goes on at the end too. Reverts are read beside it: from the end at the start of the
-    process, then without a hole, for what stops is never too old (R17).
+    process, then without a hole, for what stops is never too old (R17). Overrides are read whole, before any setpoint is
+    taken: what somebody stopped must not move in between (R10).
     """
 
     def __init__(self, bootstrap: str, *, inbox: Inbox, progress: DispatchProgress, stop: threading.Event) -> None:
@@ -50,7 +51,8 @@ class FrameReader:
         self._progress = progress
         self._stop = stop
         self._reachable = True
-        self._next_revert: dict[TopicPartition, int] = {}
+        self._next: dict[TopicPartition, int] = {}
+        """Of reverts and overrides."""
         self._thread = threading.Thread(target=self._run, name="frame reader", daemon=True)
         self._thread.start()
 
@@ -82,10 +84,13 @@ class FrameReader:
             **_CLIENT,
         )
         try:
-            partitions = [TopicPartition(name, number) for name in _TOPICS for number in range(PARTITIONS)]
+            if missing := _TOPICS.keys() - consumer.topics():
+                raise UnknownTopicOrPartitionError(f"{', '.join(sorted(missing))}: run `lusbalans topics ensure`")
+            partitions = _partitions(*_TOPICS.values())
             consumer.assign(partitions)
+            self._read_overrides(consumer)
             for partition, offset in consumer.end_offsets(partitions, timeout_ms=5_000).items():
-                consumer.seek(partition, min(self._next_revert.get(partition, offset), offset))
+                consumer.seek(partition, min(self._next.get(partition, offset), offset))
             _log.info("setpoints_read_from_their_end")
             self._reachable = True
             while not self._stop.is_set():
@@ -93,12 +98,27 @@ class FrameReader:
         finally:
             consumer.close(autocommit=False, timeout_ms=1_000)
 
+    def _read_overrides(self, consumer: KafkaConsumer) -> None:
+        """Take them from where they were left, at first from their beginning, up to their end; all else waits."""
+        spots, others = _partitions(OVERRIDE), _partitions(SETPOINT, REVERT)
+        consumer.pause(*others)
+        firsts = consumer.beginning_offsets(spots, timeout_ms=5_000)
+        ends = consumer.end_offsets(spots, timeout_ms=5_000)
+        for spot in spots:
+            self._next[spot] = max(self._next.get(spot, 0), firsts[spot])
+            consumer.seek(spot, self._next[spot])
+        while any(consumer.position(spot) < ends[spot] for spot in spots) and not self._stop.is_set():
+            self._take(consumer.poll(timeout_ms=_POLL_MS))
+        consumer.resume(*others)
+
     def _take(self, polled: dict[Any, list[Any]]) -> None:
         at_s, at_us = time.monotonic(), now_us()
         self._progress.last_poll_s = at_s
+        inbox = self._inbox
+        puts = {SETPOINT: inbox.put_frame, REVERT: inbox.put_revert, OVERRIDE: inbox.put_override}
         for partition, records in polled.items():
             topic = _TOPICS[partition.topic]
-            put = self._inbox.put_revert if topic is REVERT else self._inbox.put_frame
+            put = puts[topic]
             for record in records:
                 put(
                     Received(
@@ -112,8 +132,12 @@ class FrameReader:
                         topic=topic,
                     )
                 )
-            if topic is REVERT and records:
-                self._next_revert[partition] = records[-1].offset + 1
+            if topic is not SETPOINT and records:
+                self._next[partition] = records[-1].offset + 1
+
+
+def _partitions(*topics: Topic) -> list[TopicPartition]:
+    return [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

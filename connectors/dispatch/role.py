@@ -24,6 +24,7 @@ from infra.clock import now_us
 from infra.health import Health, fresh, fresh_after_grace, serve_http
 from infra.metrics import DispatchMetrics
 from infra.settings import Settings
+from streams.override_entries import ParkOverrides
 from streams.signature import read_keyring
 
 _log = structlog.get_logger()
@@ -52,6 +53,7 @@ def run(settings: Settings, hub: Hub, stop: threading.Event) -> None:
 
 def _run(settings: Settings, hub: Hub, *, stop: threading.Event, marks: MarksFile) -> None:
     inbox, progress, metrics = Inbox(), DispatchProgress(time.monotonic()), DispatchMetrics(hub.id)
+    keyring = read_keyring(settings.signing_keys)
     saved = marks.read()
     states = start_states(
         asset_rules(hub),
@@ -83,7 +85,8 @@ def _run(settings: Settings, hub: Hub, *, stop: threading.Event, marks: MarksFil
         publish=publisher.put,
         metrics=metrics,
         progress=progress,
-        keyring=read_keyring(settings.signing_keys),
+        overrides=ParkOverrides(hub, keyring),
+        keyring=keyring,
     )
     health = _health(progress, valid_s=hub.timing.setpoint_valid_s, grid_loops=tuple(states))
     page = serve_http(settings.http_host, settings.http_port, metrics.registry, health) if settings.http_port else None

@@ -6,6 +6,7 @@ Pure: states in, states out, no clock. Dispatch calls these with real clocks, th
 - R2: validity counts on our own monotonic clock from receipt; older than 3 s or more than 2 s ahead is refused.
 - R3: at the end of a lease every asset goes to its reversion value, in the order of `connectors.dispatch.reversion`.
 - R8: (epoch, sequence) must be above the high-water mark. R9: after a restart only a full frame is accepted first.
+- R10: nothing is told that is further from rest than an override allows (`connectors.dispatch.overridden`).
 - R12: assets leave failsafe after a hold time, one by one; also those whose devices did not answer for long. R20: one write per asset, the newest value.
 - R17: a revert ends everything in force at once, at any epoch; only a full frame that was issued later begins the return.
 """
@@ -15,7 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from connectors.dispatch import overridden
 from connectors.dispatch.reversion import AssetRule
+from hub.overrides import Kept
 from streams.messages import Epoch, Refusal, SetpointFrame
 
 MAX_AGE_US: Final = 3_000_000
@@ -61,6 +64,8 @@ class LoopLease:
     valid_until_s: float = -math.inf
     targets: Mapping[str, float] = field(default_factory=dict)
     """What the full frame asks, kW, cut to the asset's range (R15)."""
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    """Assets that somebody stopped, holds or keeps low (R10)."""
     lagging: frozenset[str] = frozenset()
     """Assets that the full frame says do not follow (R16)."""
     failsafe: frozenset[str] = frozenset()
@@ -84,10 +89,14 @@ class LoopLease:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A full frame is in force; `unknown` are assets that are not this grid loop's, `dropped` those it left out."""
+    """A full frame is in force; `unknown` are assets that are not this grid loop's, `dropped` those it left out.
+
+    `overridden` are those that it asks to be further from rest than an override allows: they are told no more than that.
+    """
 
     unknown: tuple[str, ...]
     dropped: tuple[str, ...]
+    overridden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +196,7 @@ def _take_full(state: LoopLease, frame: SetpointFrame, *, mark: Mark, now_s: flo
         returning_since_s=returning_since_s if failsafe and knows_the_park else None,
     )
     unknown = tuple(asset_id for asset_id in frame.ids if asset_id not in state.rules)
-    return taken, Accepted(unknown=unknown, dropped=dropped)
+    return taken, Accepted(unknown=unknown, dropped=dropped, overridden=overridden.overreached(state.kept, frame))
 
 
 def expire(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[str, ...]]:
@@ -222,6 +231,11 @@ def revert(state: LoopLease, now_s: float) -> tuple[LoopLease, tuple[str, ...]]:
         falling_since_s=now_s if obeying else state.falling_since_s,
     )
     return reverted, obeying
+
+
+def keep(state: LoopLease, kept: Mapping[str, Kept]) -> LoopLease:
+    """Keep these assets so from now on, and all others no longer (R10); those of other grid loops are left out."""
+    return replace(state, kept={asset_id: each for asset_id, each in kept.items() if asset_id in state.rules})
 
 
 def is_latched(state: LoopLease) -> bool:
@@ -279,7 +293,8 @@ def _wanted_kw(state: LoopLease, now_s: float) -> dict[str, float]:
         if now_s >= state.falling_since_s + state.rules[asset_id].lag_s
     )
     wanted.update({asset_id: state.rules[asset_id].reversion_kw for asset_id in fallen})
-    return wanted
+    told_kw = {asset_id: told.power_kw for asset_id, told in state.told.items() if asset_id in state.kept}
+    return wanted | overridden.cut(wanted, state.kept, told_kw=told_kw, rules=state.rules)
 
 
 def _must_tell(state: LoopLease, asset_id: str, *, power_kw: float, now_s: float) -> bool:
@@ -288,7 +303,8 @@ def _must_tell(state: LoopLease, asset_id: str, *, power_kw: float, now_s: float
         return False
     if told is None or told.power_kw != power_kw:
         return True
-    # In failsafe, and once the worker's lease has ended, the device's own lease is left to run out.
-    if asset_id in state.failsafe or now_s >= state.valid_until_s:
+    # In failsafe, and once the worker's lease has ended, the device's own lease is left to run out; but a stopped device
+    # would start again at its reversion value.
+    if asset_id not in state.kept and (asset_id in state.failsafe or now_s >= state.valid_until_s):
         return False
     return now_s - told.at_s >= state.rules[asset_id].lease_s / RENEWALS_PER_LEASE

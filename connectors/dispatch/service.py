@@ -19,6 +19,7 @@ from connectors.dispatch.inbox import Inbox, Received
 from connectors.dispatch.kafka_link import Outgoing
 from connectors.dispatch.marks import MarksFile
 from connectors.dispatch.outbox import Delivery, FrameRef, Outbox, Reading
+from connectors.dispatch.override_intake import take_overrides
 from connectors.dispatch.progress import DispatchProgress
 from connectors.dispatch.reports import Reports
 from connectors.dispatch.rules import Accepted, LoopLease, Refused, Renewed
@@ -27,6 +28,7 @@ from infra.metrics import DispatchMetrics
 from streams.codec import Rejected, decode_revert, decode_setpoint, encode
 from streams.guard_messages import Revert, RevertBy
 from streams.messages import DeadLetterReason, Epoch, Outcome, Refusal, SetpointFrame, SetpointResult
+from streams.override_entries import ParkOverrides
 from streams.signature import Keyring
 from streams.topics import SETPOINT_RESULT, key_of, partition_of
 
@@ -61,6 +63,7 @@ class LeaseLoop:
     publish: Callable[[Outgoing], None]
     metrics: DispatchMetrics
     progress: DispatchProgress
+    overrides: ParkOverrides
     keyring: Keyring = field(default_factory=Keyring)
     now_s: Callable[[], float] = time.monotonic
     now_us: Callable[[], int] = now_us
@@ -80,7 +83,12 @@ class LeaseLoop:
                     self._note_reading(news_of_devices)
                 case _:
                     assert_never(news_of_devices)
-        # Reverts first: of what came with one, only what was decided after it may count.
+        # Overrides first: what was stopped is not moved by what came with them.
+        kept = take_overrides(self.overrides, news.overrides, hub_id=self.hub_id, now_us=self.now_us())
+        if kept is not None:
+            self.states.update({grid_loop: rules.keep(state, kept) for grid_loop, state in self.states.items()})
+            _log.info("overrides", assets=len(kept))
+        # Then reverts: of what came with one, only what was decided after it may count.
         reverted = self._revert_all(news.reverts)
         taken = self._receive_all(news.frames)
         if reverted or taken:
@@ -162,7 +170,7 @@ class LeaseLoop:
         self.progress.last_accepted_s[grid_loop] = received.at_s
 
     def _answer_left_out(self, grid_loop: str, frame: SetpointFrame, *, outcome: Accepted) -> None:
-        """Say which assets of a full frame are not ours, and which it left out."""
+        """Say which assets of a full frame are not ours, which it would have moved too far, and which it left out."""
         if outcome.unknown:
             self._answer(
                 grid_loop,
@@ -172,6 +180,17 @@ class LeaseLoop:
                 refusal=Refusal.OTHER,
                 ids=outcome.unknown,
                 detail="not controllable assets of this grid loop",
+            )
+        if outcome.overridden:
+            self.metrics.count_refused(grid_loop, reason=Refusal.OVERRIDDEN)
+            self._answer(
+                grid_loop,
+                frame.epoch,
+                frame.sequence,
+                outcome=Outcome.REFUSED,
+                refusal=Refusal.OVERRIDDEN,
+                ids=outcome.overridden,
+                detail="further from rest than somebody allowed; told no more than that",
             )
         if outcome.dropped:
             self._answer_reverted(grid_loop, outcome.dropped, detail="left out of the newest full frame")

@@ -1,7 +1,7 @@
 """The lease loop with real devices behind a real link, without a broker: what it tells devices and what it answers."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -23,9 +23,12 @@ from infra.metrics import DispatchMetrics
 from streams.codec import Rejected, decode_result, encode
 from streams.guard_messages import Condition, Revert, RevertBy
 from streams.messages import Outcome, Refusal, SetpointFrame, SetpointResult
+from streams.override_entries import ParkOverrides, override_key
+from streams.override_messages import OverrideEntry, OverrideTerms
 from streams.signature import read_keyring
-from streams.topics import CONDITION, REVERT, SETPOINT, SETPOINT_RESULT, dead_letter, key_of
+from streams.topics import CONDITION, OVERRIDE, REVERT, SETPOINT, SETPOINT_RESULT, dead_letter, key_of
 from tests.connectors.dispatch.lease_tables import RULES, full, renewal, wall_us
+from tests.streams.small_park import small_hub
 
 KEY = key_of("park", "ring")
 THEIRS = read_keyring("ours:" + 32 * "22")
@@ -74,6 +77,7 @@ class Bench:
             publish=self.published.append,
             metrics=metrics,
             progress=DispatchProgress(0.0),
+            overrides=ParkOverrides(replace(small_hub(), id="park")),
             now_s=self.now_s,
             now_us=self.now_us,
         )
@@ -99,6 +103,13 @@ class Bench:
             Received(
                 key=key, payload=payload, partition=0, offset=5, at_s=at_s, at_us=at_us, headers=headers, topic=REVERT
             )
+        )
+        self.loop.turn()
+
+    def override(self, payload: bytes, *, key: bytes):
+        at_s, at_us = self.clock_s, self.now_us()
+        self.inbox.put_override(
+            Received(key=key, payload=payload, partition=0, offset=5, at_s=at_s, at_us=at_us, topic=OVERRIDE)
         )
         self.loop.turn()
 
@@ -322,3 +333,32 @@ def test_what_was_said_before_a_restart_and_does_not_hold_any_more_is_ended(tmp_
     ended = bench.conditions(2)
     assert {(condition.id, condition.phase) for condition in ended} == {(name, "gone") for name in both}
     bench.close()
+
+
+STOP = OverrideEntry(
+    asset="charger", terms=OverrideTerms(kind="stop", until_us=wall_us(9), who="els", why="smoke", stated_us=1),
+    changed_us=1, changed_by="els", changed_why="smoke",
+)  # fmt: skip
+STOP_KEY = override_key("park", "charger")
+
+
+def test_r10_a_stop_reaches_the_device_whatever_the_worker_says_until_its_time_is_over(bench):
+    bench.receive(full(1, 0, charger=11, battery=20))
+    assert bench.devices_have([-10, 11, 20])
+    bench.override(encode(STOP), key=STOP_KEY)
+    assert bench.devices_have([-10, 0, 20])
+    bench.published.clear()
+    bench.clock_s = 1.0
+    bench.receive(full(2, 1, charger=22, battery=20))
+    refused = next(answer for answer in bench.answers(2) if answer.outcome == Outcome.REFUSED)
+    assert (refused.refusal, refused.ids) == (Refusal.OVERRIDDEN, ["charger"])
+    assert bench.devices_have([-10, 0, 20])
+    bench.clock_s = 9.0
+    assert bench.devices_have([-10, 22, 20])
+
+
+def test_r14_an_override_that_cannot_be_used_or_is_another_parks_changes_nothing(bench):
+    bench.receive(full(1, 0, charger=11))
+    for key, payload in ((STOP_KEY, b"{"), (STOP_KEY, b""), (b"elsewhere/charger", encode(STOP))):
+        bench.override(payload, key=key)
+    assert bench.devices_have([-10, 11, 0])
