@@ -25,6 +25,13 @@ LATENESS_S: Final = 0.5
 ACTUATOR_S: Final = 2.0
 """From a setpoint to the power that follows it, s, where the folder says nothing: R22 counts on the slowest device."""
 
+RELEASE_HOLD_S: Final = 5.0
+"""How long what a limit took from a device is held back after it last took some, s, where the folder says nothing. Other
+controllers hold a charger for 10 s; too short a hold lets devices follow the noise of a load up and down (R11)."""
+
+RELEASE_RAMP_RATIO_PER_S: Final = 0.1
+"""Part of its rated power that a device gets back per second after that; a whole one is back within ten."""
+
 CLOUD_RAMP_RATIO_PER_S: Final = 0.02
 """How fast a cloud edge changes what roofs produce, per s and kWp: at 10 m/s it takes 80 % of a site 400 m deep in 40 s.
 A site twice as deep ramps half as fast; too small a figure here is a margin that a cloud uses up."""
@@ -245,6 +252,10 @@ class Timing:
     """From a reading's instant to the worker that knows it."""
     actuator_s: float = ACTUATOR_S
     """From a setpoint to the power that follows it."""
+    release_hold_s: float = RELEASE_HOLD_S
+    """After a limit last took power from a device (R11)."""
+    release_ramp_ratio_per_s: float = RELEASE_RAMP_RATIO_PER_S
+    """Part of its rated power that a device gets back per second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

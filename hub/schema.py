@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.cells import Kind, day, ean, identifier, number, one_of, text, timezone, whole, yes_no
-from hub.model import ACTUATOR_S, CLOUD_RAMP_RATIO_PER_S, LATENESS_S, AssetKind, Judged, LimitLayer
+from hub.model import (
+    ACTUATOR_S,
+    CLOUD_RAMP_RATIO_PER_S,
+    LATENESS_S,
+    RELEASE_HOLD_S,
+    RELEASE_RAMP_RATIO_PER_S,
+    AssetKind,
+    Judged,
+    LimitLayer,
+)
 
 
 class Required:
@@ -95,6 +104,8 @@ TIMING: Final = (
     Column("budget_lease_s", _seconds),
     Column("lateness_s", _seconds, empty=LATENESS_S),
     Column("actuator_s", _seconds, empty=ACTUATOR_S),
+    Column("release_hold_s", number(at_least=0, at_most=3600), empty=RELEASE_HOLD_S),
+    Column("release_ramp_ratio_per_s", number(above=0, at_most=1), empty=RELEASE_RAMP_RATIO_PER_S),
 )
 
 MARGIN: Final = (

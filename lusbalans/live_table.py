@@ -30,6 +30,7 @@ _REASON: Final = {
     "export_limit": "export limit",
     "device_range": "the device can do no more",
     "not_following": "does not follow",
+    "release": "comes back slowly",
     "fallback": "fallback: a meter is missing",
     **{str(wish): wish_sentence(wish, Language.EN) for wish in Wish if wish is not Wish.REST},
 }

@@ -32,6 +32,7 @@ from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFra
 from streams.node_states import node_states
 from streams.obeying import Obeying
 from streams.plant import Plant, build_plant
+from streams.release import Release
 from streams.setpoints import SetpointWriter, binding_limits, budget_binds, decide
 
 _UNLIMITED: Final = Interval(-np.inf, np.inf)
@@ -74,6 +75,7 @@ class GridLoop:
         self._targets = BatteryTargets(self.plant)
         self._kept = KeptAssets.of(self.plant.assets, {})
         self._obeying = Obeying(self.plant, hub.timing.device_lease_s)
+        self._release = Release(self.plant, hub.timing)
         self._lay_out()
         self._writer = SetpointWriter(self.plant, valid_for_ms=round(hub.timing.setpoint_valid_s * 1000))
         self.missed_ticks = 0
@@ -112,6 +114,7 @@ class GridLoop:
         self._following = carry_over(self._following, self.plant, plant)
         self._targets = self._targets.laid_out(plant)
         self._kept = carry_over(self._kept, self.plant, plant)
+        self._release = carry_over(self._release, self.plant, plant)
         self._obeying = carry_over(self._obeying, self.plant, plant)
         self._writer.lay_out(plant)
         self.plant, self._open_point = plant, open_point
@@ -203,10 +206,13 @@ class GridLoop:
         self._following.observe(self._points.power_kw[at], measured_us=self._points.at_us[at])
         room = look.wishes.in_boxes(self._boxes(known))
         bounds_kw = with_budget(self.plant.bounds, look.judged_kw, budget=self.held.interval(now_us=now_us))
-        answer = self._solver.solve(self._prepare(known, room, bounds_kw=bounds_kw))
+        state = self._prepare(known, room, bounds_kw=bounds_kw)
+        answer, held = self._release.answer(
+            self._solver, state, room, measured_kw=self._points.power_kw[at], now_us=now_us
+        )
         self.contradiction = self._feeders.look(self.plant, known)
         by_budget = budget_binds(self.plant, bounds_kw=bounds_kw, price=float(answer.node_price[-1]))
-        decision = decide(self.plant, room, answer, told_kw=self._following.told_kw, budget_binds=by_budget)
+        decision = decide(self.plant, room, answer, told_kw=self._following.told_kw, held=held, budget_binds=by_budget)
         decision = look.wishes.named_in(decision)
         told_kw = np.array(decision.power_kw)
         self._following.tell(told_kw, now_us=now_us)

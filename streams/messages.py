@@ -93,6 +93,8 @@ class Reason(StrEnum):
     """The device itself cannot do more now."""
     NOT_FOLLOWING = "not_following"
     """The asset was told but is not seen to follow; it is asked on and counted at what it measures."""
+    RELEASE = "release"
+    """A limit held the asset before; it comes back slowly (R11)."""
     FALLBACK = "fallback"
     """The loop runs on fixed shares because what it needs to know is missing."""
     OVERRIDE = "override"

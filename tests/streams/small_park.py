@@ -7,7 +7,8 @@
 | south | south/a, south-1    | PLAZA 100 / 0 kW             | charger 0 .. 50 kW                         |
 | south | south/b, south-2    | BAKERY 100 / 0 kW            | none                                       |
 
-Sections carry 500 kW, the park 300 kW import as quarter means and nothing out at any instant.
+Sections carry 500 kW, the park 300 kW import as quarter means and nothing out at any instant. What a limit took is given
+back within a tick, so that each tick can be followed by itself.
 """
 
 from hub.ean import check_digit
@@ -86,7 +87,7 @@ def small_hub():
         id="small", name="Small park", station="station", timezone="Europe/Amsterdam",
         timing=Timing(
             tick_s=1.0, meter_cadence_s=1.0, stale_after_s=STALE_AFTER_S, setpoint_valid_s=10.0, device_lease_s=60.0,
-            budget_lease_s=5.0,
+            budget_lease_s=5.0, release_hold_s=0.0, release_ramp_ratio_per_s=1.0,
         ),
         margin=Margin(import_kw=0.0, export_kw=0.0, source="invented"),
         grid_loops=loops,

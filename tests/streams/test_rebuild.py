@@ -1,7 +1,7 @@
 """A worker that takes a partition over reads its log back, and then decides what the one before would have decided."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -23,8 +23,8 @@ class Rebuilt:
     partitions: dict
 
     @classmethod
-    def of(cls, records):
-        partitions = {number: OwnedPartition.of(de_koumen(), number) for number in range(PARTITIONS)}
+    def of(cls, records, hub):
+        partitions = {number: OwnedPartition.of(hub, number) for number in range(PARTITIONS)}
         for record in records:
             folded = partitions[record.partition].fold(record)
             assert (folded.rejected, folded.bad) == (None, ())
@@ -55,8 +55,11 @@ def records_of(log):
 
 @pytest.fixture(scope="module", params=["sunny-noon", "winter-evening"])
 def park(request):
-    """Lived through a quarter's boundary."""
-    return Park(request.param, into_quarter_s=900 - LIVED_S // 2).turn(LIVED_S)
+    """Lived through a quarter's boundary, and gave back at once what limits took: a hold is not read from the log."""
+    hub = de_koumen()
+    timing = replace(hub.timing, release_hold_s=0.0, release_ramp_ratio_per_s=1.0)
+    park = Park(request.param, replace(hub, timing=timing), into_quarter_s=900 - LIVED_S // 2)
+    return park.turn(LIVED_S)
 
 
 def delivered_again(records):
@@ -69,7 +72,7 @@ def delivered_again(records):
 
 @pytest.mark.parametrize("deliver", [list, delivered_again])
 def test_a_rebuilt_loop_offers_and_decides_what_the_one_that_lived_does(park, deliver):
-    new = Rebuilt.of(deliver(records_of(park.log)))
+    new = Rebuilt.of(deliver(records_of(park.log)), park.hub)
     now_us = park.now_us - SECOND_US + 200_000
     for name, loop in new.loops.items():
         for budget in park.lent:
@@ -86,7 +89,7 @@ def test_a_rebuilt_loop_offers_and_decides_what_the_one_that_lived_does(park, de
 
 
 def test_a_rebuilt_station_lends_no_more_than_what_is_left_beside_what_it_lent_before(park):
-    station = Rebuilt.of(records_of(park.log)).station
+    station = Rebuilt.of(records_of(park.log), park.hub).station
     for budget in park.lent:
         station.remember_budget(budget)
     tick, now_us = park.now_us // SECOND_US - 1, park.now_us - SECOND_US + 300_000

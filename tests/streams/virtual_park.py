@@ -9,7 +9,7 @@ from connectors.simulation.faults import Fault, FaultKind, Faults
 from connectors.simulator.building import build_park
 from connectors.simulator.scenarios import scenario_named
 from hub.folder import read_hub
-from hub.model import STATION
+from hub.model import STATION, Hub
 from hub.profiles import read_profiles
 
 DE_KOUMEN = Path(__file__).parents[2] / "infra/hubs/de-koumen"
@@ -40,6 +40,7 @@ class Park:
     assets (their places) do nothing."""
 
     scenario: str = "sunny-noon"
+    hub: Hub = field(default_factory=de_koumen)
     into_quarter_s: int = 300
     lag: int = 0
     deaf: frozenset = frozenset()
@@ -50,7 +51,7 @@ class Park:
     lent: list = field(default_factory=list)
 
     def __post_init__(self):
-        hub = de_koumen()
+        hub = self.hub
         self.plant = build_park(
             hub,
             read_profiles(DE_KOUMEN, hub),
