@@ -82,7 +82,7 @@ def freeze(stand: Stand, *roles: str, seconds: float = FROZEN_S) -> None:
     """While dispatch stands still each device goes home when its own lease ends."""
     with passing(
         stand,
-        f"{', '.join(roles)} frozen (SIGSTOP) for {seconds:.0f} s",
+        f"{', '.join(roles)} frozen (SIGSTOP) for {seconds:g} s",
         "leases end at the devices themselves (R1, R3)",
     ):
         began_s = time.time()

@@ -5,6 +5,7 @@ Collected by the whole soak only: in `make test` a choice of it runs (`tests/fau
 
 import time
 
+import psycopg
 import pytest
 
 from tests.connectors.dispatch.test_forged_setpoints import assert_none_is_applied
@@ -19,6 +20,7 @@ FORGED = 100_000
 STORM_S = 300.0
 BROKER_FROZEN_S = 20.0
 ENDS_S = 60.0
+SLOW_S = 0.05
 BLACKOUT_S = 3 * 3600
 
 
@@ -51,6 +53,21 @@ def test_a_broker_whose_disk_is_full_ends_and_has_lost_nothing_when_it_is_starte
         with full_disk(stand.broker.pid):
             assert eventually(lambda: not stand.broker.running, ENDS_S)
         stand.broker.start()
+
+
+def test_a_slow_database_that_is_killed_during_a_copy_stores_everything_once(stand):
+    stand.database.delay(SLOW_S)
+    with passing(
+        stand,
+        f"database slow ({SLOW_S} s each way), killed (`kill -9`) during a COPY",
+        "offset and rows in one transaction",
+    ):
+        with psycopg.connect(stand.dsn, autocommit=True) as connection:
+            copying = "select count(*) from pg_stat_activity where state = 'active' and query ilike 'copy%%'"
+            assert eventually(lambda: connection.execute(copying).fetchone()[0], 30)
+            stand.database_service.kill()
+        stand.database_service.start()
+        stand.database.join()
 
 
 def test_R8_five_minutes_of_workers_that_come_and_go(stand):  # noqa: N802
