@@ -10,6 +10,7 @@ from lusbalans.demo import demo
 from lusbalans.hub_commands import hub
 from lusbalans.kernel_commands import warm_up
 from lusbalans.limit_commands import limit
+from lusbalans.override_commands import override
 from lusbalans.revert import revert
 from lusbalans.roles import run
 from lusbalans.service_commands import db, topics
@@ -26,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (demo, run, hub, balance, simulate, topics, db, warm_up, limit, revert):
+for command in (demo, run, hub, balance, simulate, topics, db, warm_up, limit, override, revert):
     main.add_command(command)

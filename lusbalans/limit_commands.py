@@ -1,42 +1,28 @@
 """`lusbalans limit set|withdraw|confirm|reject|list`: the limits of a running park from a terminal.
 
-Parses and prints; what is allowed is decided by `connectors.operator_commands`. Exit codes: 0 done or waiting for a
-second person, 1 not allowed or overtaken, 2 bad input, 3 not found, or no broker.
+Parses and prints; what is allowed is decided by `connectors.operator_commands`. Exit codes as in
+`lusbalans.entry_options`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from hub.limit_checks import nearest_nodes
 from hub.limits import Effect, EffectiveLimit, Reference, StatedLimit, effective_limit
 from hub.model import Judged, LimitLayer
 from infra.clock import now_us
-from lusbalans.failure import BAD_INPUT, FAILED, NOT_FOUND, CommandFailedError
+from lusbalans.entry_options import common_options, opened, print_json, show
+from lusbalans.failure import BAD_INPUT, NOT_FOUND, CommandFailedError
 from lusbalans.limit_words import WordsError, effective_lines, entry_lines, read_block, read_instant
-from lusbalans.surroundings import account_name, want_hub, want_keyring, want_settings
 from streams.limit_entries import KnownLimits
 from streams.limit_messages import LimitBlock, LimitEntry, LimitTerms
-from streams.two_people import Change, NotAllowed, NotThere, Pending, Person, Refusal, Unusable, is_gone
+from streams.two_people import Change, Pending, Refusal, is_gone
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from connectors.operator_commands import OperatorCommands
-
-_EXIT: Final = {Unusable: BAD_INPUT, NotThere: NOT_FOUND, NotAllowed: FAILED}
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-def _common(command: _Command) -> _Command:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
-        click.option("--bootstrap", metavar="HOST:PORT", help="The Kafka cluster; default: the settings."),
-        click.option("--hub", "hub_dir", metavar="DIR", help="The hub folder; default: LUSBALANS_HUB_DIR."),
-    ):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -81,7 +67,7 @@ def limit() -> None:
 @click.option("--right", is_flag=True, help="A transport right: adds to the contract of the hub folder.")
 @click.option("--ring", is_flag=True, help="Import means from feeder a towards feeder b, of a section.")
 @click.option("--series", default="", metavar="NAME", help="Limits of one series follow each other without a gap.")
-@_common
+@common_options
 def set_command(
     node: str,
     limit_id: str,
@@ -109,7 +95,7 @@ def set_command(
 @click.argument("node")
 @click.argument("limit_id", metavar="ID")
 @click.option("--why", required=True, help="For whoever reads it in a year.")
-@_common
+@common_options
 def withdraw_command(
     node: str, limit_id: str, *, why: str, hub_dir: str | None, bootstrap: str | None, as_json: bool
 ) -> None:
@@ -121,7 +107,7 @@ def withdraw_command(
 @limit.command("confirm")
 @click.argument("node")
 @click.argument("limit_id", metavar="ID")
-@_common
+@common_options
 def confirm_command(node: str, limit_id: str, *, hub_dir: str | None, bootstrap: str | None, as_json: bool) -> None:
     """Let what somebody else proposed for limit ID of NODE hold, as the second person."""
     with _commands(hub_dir, bootstrap) as commands:
@@ -132,7 +118,7 @@ def confirm_command(node: str, limit_id: str, *, hub_dir: str | None, bootstrap:
 @click.argument("node")
 @click.argument("limit_id", metavar="ID")
 @click.option("--why", required=True, help="For whoever proposed it.")
-@_common
+@common_options
 def reject_command(
     node: str, limit_id: str, *, why: str, hub_dir: str | None, bootstrap: str | None, as_json: bool
 ) -> None:
@@ -143,11 +129,11 @@ def reject_command(
 
 @limit.command("list")
 @click.argument("node", required=False)
-@_common
+@common_options
 def list_command(node: str | None, *, hub_dir: str | None, bootstrap: str | None, as_json: bool) -> None:
     """Show all limits that were stated; with NODE also what binds it now, until when, and what comes next."""
     with _commands(hub_dir, bootstrap) as commands:
-        known = commands.limits()
+        known = commands.known()
     if node is not None and node not in known.tree.by_id:
         near = nearest_nodes(node, known.tree)
         raise CommandFailedError(
@@ -158,7 +144,7 @@ def list_command(node: str | None, *, hub_dir: str | None, bootstrap: str | None
     effective = {} if node is None else _effective(known, node)
     if as_json:
         binding = {direction: _effective_json(limit) for direction, limit in effective.items()}
-        _print_json({"limits": entries} | ({"node": node, "effective": binding} if effective else {}))
+        print_json({"limits": entries} | ({"node": node, "effective": binding} if effective else {}))
         return
     timezone = known.hub.timezone
     lines = [line for entry in entries for line in entry_lines(entry, timezone)]
@@ -189,20 +175,10 @@ def _effective_json(found: EffectiveLimit) -> dict[str, object]:
     return {"now": now, "until_us": found.until_us, "then": then}
 
 
-@contextmanager
-def _commands(hub_dir: str | None, bootstrap: str | None) -> "Iterator[OperatorCommands]":
-    from connectors.entry_log import EntriesUnavailableError
-    from connectors.operator_commands import OperatorCommands, OvertakenError
+def _commands(hub_dir: str | None, bootstrap: str | None) -> "AbstractContextManager[OperatorCommands]":
+    from connectors.operator_commands import OperatorCommands
 
-    settings = want_settings(hub_dir=hub_dir, kafka_bootstrap=bootstrap)
-    park, keyring = want_hub(settings.hub_dir), want_keyring(settings)
-    try:
-        with OperatorCommands(settings.kafka_bootstrap, park, Person(account_name()), keyring) as commands:
-            yield commands
-    except EntriesUnavailableError as error:
-        raise CommandFailedError(str(error), NOT_FOUND) from error
-    except OvertakenError as error:
-        raise CommandFailedError(str(error), FAILED) from error
+    return opened(OperatorCommands, hub_dir, bootstrap)
 
 
 def _terms(commands: "OperatorCommands", *, from_: str | None, until: str | None, **words: Any) -> LimitTerms:  # noqa: ANN401
@@ -228,18 +204,9 @@ def _terms(commands: "OperatorCommands", *, from_: str | None, until: str | None
 
 
 def _show(outcome: Change[LimitEntry] | Refusal, commands: "OperatorCommands", *, as_json: bool) -> None:
-    if isinstance(outcome, Unusable | NotThere | NotAllowed):
-        raise CommandFailedError(outcome.why, _EXIT[type(outcome)])
-    pending = isinstance(outcome, Pending)
-    if as_json:
-        _print_json({"outcome": "pending" if pending else "done", "entry": outcome.entry})
-        return
-    entry = outcome.entry
-    lines = [*entry_lines(entry, commands.hub.timezone)] or [f"{entry.node} {entry.id}: withdrawn"]
-    if isinstance(outcome, Pending):
-        lines.append(f"somebody else lets it hold by: lusbalans limit confirm {entry.node} {entry.id}")
-    click.echo("\n".join(lines))
+    place = "" if not isinstance(outcome, Pending) else f"{outcome.entry.node} {outcome.entry.id}"
 
+    def lines(entry: LimitEntry) -> list[str]:
+        return [*entry_lines(entry, commands.hub.timezone)] or [f"{entry.node} {entry.id}: withdrawn"]
 
-def _print_json(value: object) -> None:
-    click.echo(msgspec.json.encode(value).decode())
+    show(outcome, as_json=as_json, lines=lines, confirm=f"lusbalans limit confirm {place}")

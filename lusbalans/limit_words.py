@@ -111,11 +111,11 @@ def entry_lines(entry: LimitEntry, timezone: str) -> Iterator[str]:
     terms, proposed = entry.terms, entry.proposed
     if terms is not None:
         yield f"{entry.node} {entry.id}: {_terms_text(terms, timezone)}"
-        yield f"  by {_who(terms.who, authenticated=terms.authenticated)}{_confirmed(terms)}: {terms.why} [{terms.source}]"
+        yield f"  by {who_text(terms.who, authenticated=terms.authenticated)}{_confirmed(terms)}: {terms.why} [{terms.source}]"
     if proposed is not None:
         what = "withdraw it" if proposed.terms is None else _terms_text(proposed.terms, timezone)
         yield f"{entry.node} {entry.id}: WAITS for a second person: {what}"
-        yield f"  {proposed.loosens}; by {_who(proposed.who, authenticated=proposed.authenticated)}: {proposed.why}"
+        yield f"  {proposed.loosens}; by {who_text(proposed.who, authenticated=proposed.authenticated)}: {proposed.why}"
 
 
 def effective_lines(node: str, found: dict[str, EffectiveLimit], timezone: str) -> Iterator[str]:
@@ -153,7 +153,8 @@ def _minutes(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
-def _who(name: str, *, authenticated: bool) -> str:
+def who_text(name: str, *, authenticated: bool) -> str:
+    """Return the name, saying so where nothing proves it."""
     return name if authenticated else f"{name} (unauthenticated)"
 
 

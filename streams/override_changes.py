@@ -9,7 +9,7 @@ import msgspec
 from hub.limit_checks import is_line
 from hub.overrides import Override, loosens
 from streams.codec import Rejected
-from streams.override_entries import KnownOverrides
+from streams.override_entries import KnownOverrides, override_key
 from streams.override_messages import OverrideEntry, OverrideProposal, OverrideTerms
 from streams.two_people import (
     Change,
@@ -99,4 +99,5 @@ def _entry(
     known: KnownOverrides, asset_id: str, *, terms: OverrideTerms | None, by: str, why: str, now_us: int
 ) -> OverrideEntry:
     entry = OverrideEntry(asset=asset_id, terms=terms, changed_us=now_us, changed_by=by, changed_why=why)
-    return as_change_of(known.entries.get(asset_id), entry, changed_us=now_us)
+    held = known.entries.get(override_key(known.hub.id, asset_id))
+    return as_change_of(held, entry, changed_us=now_us)

@@ -32,8 +32,8 @@ class KnownOverrides:
 
     hub: Hub
     assets: Mapping[str, Asset] = field(init=False)
-    entries: dict[str, OverrideEntry] = field(default_factory=dict)
-    """By asset, what waits for a second person included."""
+    entries: dict[bytes, OverrideEntry] = field(default_factory=dict)
+    """By message key, what waits for a second person included."""
     in_force: dict[str, Override] = field(default_factory=dict)
     """By asset, those whose time is over included."""
 
@@ -49,12 +49,12 @@ class KnownOverrides:
             return entry
         if key != override_key(self.hub.id, entry.asset):
             return _not_an_override(f"{entry.asset} came under another key")
-        if problem := problem_of_change(self.entries.get(entry.asset), entry):
+        if problem := problem_of_change(self.entries.get(key), entry):
             return _not_an_override(problem)
         override = None if entry.terms is None else self.read(entry.asset, entry.terms)
         if isinstance(override, Rejected):
             return override
-        self.entries[entry.asset] = entry
+        self.entries[key] = entry
         if override is None:
             self.in_force.pop(entry.asset, None)
         else:
@@ -62,17 +62,14 @@ class KnownOverrides:
         return None
 
     def _clear_away(self, key: bytes) -> Rejected | None:
-        for asset_id, entry in self.entries.items():
-            if key == override_key(self.hub.id, asset_id):
-                if problem := problem_of_tombstone(entry):
-                    return _not_an_override(problem)
-                del self.entries[asset_id]
-                break
+        if problem := problem_of_tombstone(self.entries.get(key)):
+            return _not_an_override(problem)
+        self.entries.pop(key, None)
         return None
 
     def find(self, asset_id: str) -> OverrideEntry | None:
         """Return the entry of an asset for which something is in force or waits."""
-        entry = self.entries.get(asset_id)
+        entry = self.entries.get(override_key(self.hub.id, asset_id))
         return None if entry is None or is_gone(entry) else entry
 
     def read(self, asset_id: str, terms: OverrideTerms) -> Override | Rejected:

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from kafka import KafkaProducer
 
+from connectors.entry_commands import OvertakenError
 from connectors.entry_log import EntriesUnavailableError, EntryLog
-from connectors.operator_commands import OperatorCommands, OvertakenError
+from connectors.operator_commands import OperatorCommands
 from connectors.topic_admin import ensure_topics
 from streams.codec import encode
 from streams.limit_entries import limit_key
@@ -55,19 +56,19 @@ def test_r18_one_person_tightens_a_second_one_loosens_and_everybody_reads_the_sa
         assert isinstance(els.set_limit("north", "cap", cap(60.0)), Done)
         assert isinstance(els.withdraw_limit("north", "cap", why="works are done"), Pending)
         assert isinstance(els.confirm_limit("north", "cap"), NotAllowed)
-        assert len(bas.limits().in_force) == 1
+        assert len(bas.known().in_force) == 1
         assert isinstance(bas.confirm_limit("north", "cap"), Done)
-        assert els.limits().in_force == {}
+        assert els.known().in_force == {}
         assert isinstance(bas.withdraw_limit("north", "cap", why="again"), NotThere)
     with OperatorCommands(bootstrap, hub, Person("eva")) as eva:
-        entry = eva.limits().entries[limit_key(hub.id, "north", "cap")]
+        entry = eva.known().entries[limit_key(hub.id, "north", "cap")]
         assert (entry.terms, entry.changed_by) == (None, "bas")
 
 
 def test_of_two_changes_at_once_the_later_one_is_told_that_it_does_not_count(bootstrap, hub):
     with OperatorCommands(bootstrap, hub, Person("els")) as els:
         els.set_limit("north", "cap", cap(60.0))
-        known = els.limits()
+        known = els.known()
         with OperatorCommands(bootstrap, hub, Person("bas")) as bas:
             bas.set_limit("north", "cap", cap(30.0, "bas"))
         stale = LimitEntry(
@@ -76,7 +77,7 @@ def test_of_two_changes_at_once_the_later_one_is_told_that_it_does_not_count(boo
         )  # fmt: skip
         with pytest.raises(OvertakenError, match="bas"):
             els._write(Done(stale))
-        assert next(iter(els.limits().in_force.values())).blocks[0].import_kw == 30
+        assert next(iter(els.known().in_force.values())).blocks[0].import_kw == 30
 
 
 def test_a_broken_and_an_unsigned_message_and_another_parks_are_passed_over(bootstrap, hub):
@@ -88,7 +89,7 @@ def test_a_broken_and_an_unsigned_message_and_another_parks_are_passed_over(boot
         send(bootstrap, limit_key(hub.id, "north", "other"), encode(unsigned))
         send(bootstrap, limit_key(hub.id, "north", "cap"), b"{")
         send(bootstrap, b"elsewhere/north#cap", encode(unsigned))
-        assert [limit.id for limit in els.limits().in_force.values()] == ["cap"]
+        assert [limit.id for limit in els.known().in_force.values()] == ["cap"]
 
 
 def test_without_a_broker_a_command_says_so_in_one_line(hub):

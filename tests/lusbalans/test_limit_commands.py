@@ -13,7 +13,7 @@ from connectors.topic_admin import ensure_topics
 from hub.folder import read_hub
 from lusbalans.cli import main
 from lusbalans.failure import BAD_INPUT, NOT_FOUND, OK
-from lusbalans.limit_commands import account_name
+from lusbalans.surroundings import account_name
 from streams.topics import LIMIT
 from streams.two_people import Done, Person
 from tests.conftest import DE_KOUMEN
