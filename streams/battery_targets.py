@@ -21,7 +21,7 @@ from streams.estimate import Estimate, Span
 from streams.fold import PointState
 from streams.messages import Reason
 from streams.plant import Plant
-from streams.setpoints import Decision
+from streams.setpoints import GRAIN_KW, Decision
 
 SIGN_RATIO: Final = 0.3
 """A grid loop does not see the park. That its own net load falls below this part of its share stands for a park with
@@ -177,7 +177,7 @@ class BatteryTargets:
 
     def _stepped(self, battery_kw: Floats) -> Floats:
         """Toward 0, so that no more than there is room for is used."""
-        step_kw = STEP_RATIO * self._rated_kw
+        step_kw = np.maximum(STEP_RATIO * self._rated_kw, GRAIN_KW)  # a rating may be 0
         stepped_kw: Floats = np.fix((battery_kw / step_kw).round(6)) * step_kw
         return stepped_kw
 

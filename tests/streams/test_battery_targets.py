@@ -109,6 +109,14 @@ def test_another_limit_is_planned_for_at_once():
     assert told_kw(targets, morning, load_kw=60, soc_ratio=0.1, plant=replace(PLANT, bounds=tight)) > 10
 
 
+def test_a_battery_without_power_or_energy_is_asked_nothing():
+    hub = small_hub()
+    none = {"rated_kw": 0.0, "min_kw": 0.0, "max_kw": 0.0, "energy_kwh": 0.0}
+    assets = tuple(replace(asset, **none) if asset.id == "battery" else asset for asset in hub.assets)
+    plant = build_plant(replace(hub, assets=assets), "north")
+    assert told_kw(BatteryTargets(plant), MONDAY, load_kw=60, plant=plant) == 0
+
+
 def test_a_loop_without_batteries_has_no_targets():
     south = build_plant(small_hub(), "south")
     nowhere = np.zeros(len(south.node_ids))
