@@ -3,9 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from balancer.kernel import Answer
 from balancer.rounding import round_to_steps
@@ -15,8 +13,10 @@ from streams.boxes import Boxes
 from streams.messages import Epoch, Reason, SetpointFrame
 from streams.plant import Plant
 
-FULL_EVERY_TICKS: Final = 10
-"""A full frame is repeated this often, so that a dispatch that lost one is whole again within a lease."""
+FULL_EVERY_TICKS: Final = 2
+"""A full frame is repeated this often. Dispatch refuses to renew one that it never got, so that from a lost full frame
+on the lease runs out until the next: with one in ten ticks each lost frame ended a lease of ten seconds. Now five in a
+row must be lost."""
 
 GRAIN_KW: Final = 0.01
 """Setpoints of stepless devices are written in steps of 10 W; smaller changes are not worth a message."""
@@ -29,29 +29,22 @@ class Decision:
     power_kw: tuple[float, ...]
     reason: tuple[str, ...]
     binding: tuple[str, ...]
-    not_following: tuple[str, ...] = ()
-    """Ids of those that are told and do not follow."""
 
 
-def decide(
-    plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, held: NDArray[np.bool_], budget_binds: bool
-) -> Decision:
+def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budget_binds: bool) -> Decision:
     """Word the kernel's answer.
 
     PV that no export limit holds down is set free to its rated power instead of to what it produces now: a setpoint
     that follows the sun would clip each brightening for a tick. An asset that does not follow is asked on, but not
     against what the limits have come to ask for: then it is told to stay as it is, which it does, and counts again. What
     somebody stopped or keeps low is never told more than that.
-    What is `held` back from its target by R11 alone is rounded away from it.
     """
-    price = answer.price
-    rounded_kw = _rounded_kw(plant, answer, np.where(held, np.sign(answer.power_kw - boxes.target_kw), price))
+    price, rounded_kw = answer.price, _rounded_kw(plant, answer)
     against = (told_kw - boxes.target_kw) * price < 0
     reasons, holds, powers_kw = zip(
         (Reason.OVERRIDE, boxes.least_told_kw == boxes.most_told_kw, boxes.least_told_kw),
         (Reason.FALLBACK, ~boxes.closed, plant.devices.reversion_kw),
         (Reason.NOT_FOLLOWING, boxes.idle & ~against, told_kw),
-        (Reason.RELEASE, held, rounded_kw),
         (Reason.TARGET, plant.is_pv & (price <= 0.0), plant.devices.min_kw),
         (Reason.IMPORT_LIMIT, price < 0.0, rounded_kw),
         (Reason.EXPORT_LIMIT, price > 0.0, rounded_kw),
@@ -72,19 +65,18 @@ def decide(
             nodes[node] if why in _BY_LIMIT else ""
             for why, node in zip(reason, plant.topology.asset_node.tolist(), strict=True)
         ),
-        not_following=tuple(plant.topology.asset_ids[at] for at in np.flatnonzero(boxes.idle & boxes.closed).tolist()),
     )
 
 
 _BY_LIMIT: Final = frozenset({Reason.IMPORT_LIMIT, Reason.EXPORT_LIMIT})
 
 
-def _rounded_kw(plant: Plant, answer: Answer, price: Floats) -> Floats:
+def _rounded_kw(plant: Plant, answer: Answer) -> Floats:
     """[n_assets] What the devices can do of it, rounded to the side where the limit that binds has room."""
     devices = plant.devices
     return round_to_steps(
         answer.power_kw,
-        price,
+        answer.price,
         step_kw=np.where(devices.step_kw > 0, devices.step_kw, GRAIN_KW),
         least_kw=devices.min_on_kw,
         min_kw=devices.min_kw,
@@ -132,7 +124,7 @@ def binding_limits(plant: Plant, node_price: Floats) -> list[str]:
 
 @dataclass(slots=True)
 class SetpointWriter:
-    """Makes frames of decisions: a full one on change and every ten ticks, else a renewal of the last full one."""
+    """Makes frames of decisions: a full one on change and every two ticks, else a renewal of the last full one."""
 
     plant: Plant
     valid_for_ms: int
@@ -178,5 +170,4 @@ class SetpointWriter:
             bound=self.bound if full else [],
             reason=list(decision.reason) if full else [],
             binding=list(decision.binding) if full else [],
-            not_following=list(decision.not_following) if full and decision.not_following else msgspec.UNSET,
         )

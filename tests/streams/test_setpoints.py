@@ -1,4 +1,4 @@
-"""Setpoint frames: full on change and every ten ticks, renewals in between, each with its reason."""
+"""Setpoint frames: full on change and every other tick, renewals in between, each with its reason."""
 
 import pytest
 
