@@ -51,10 +51,14 @@ class Flows:
     """`carries` as numbers, for sums."""
 
     def __post_init__(self) -> None:
-        self._carried = self.carries.astype(np.float64)
+        self.lay_out(self.carries)
         self.power_kw, self.reactive_kvar = (np.full(len(self.ids), np.nan) for _ in range(2))
         self.silent = np.ones(len(self.ids), np.bool_)
         self.flow_kw, self.energy_kwh, self._summed_kwh = (np.full((2, len(self.ids)), np.nan) for _ in range(3))
+
+    def lay_out(self, carries: NDArray[np.bool_]) -> None:
+        """Sum up so from now on."""
+        self.carries, self._carried = carries, carries.astype(np.float64)
 
     def begin(self, quarter_us: int) -> None:
         """A new quarter: nothing is used yet."""

@@ -6,7 +6,7 @@ quarter is judged too; for meters that fell silent it turns by the clock.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -102,6 +102,10 @@ class GuardedNodes:
                     if kw < tightest[0]:
                         self._origins[limit.node, DIRECTIONS[side], is_quarter] = (kw, limit)
         self.allowed = Allowed(instant_kw=instant_kw, apparent_kva=apparent_kva, quarter_kw=quarter_kw)
+
+    def lay_out(self, tree: Tree) -> None:
+        """Sum up by this tree of the same park from now on: an open point moved. What was used until now stays."""
+        self.flows.lay_out(_carried(tree, self.flows.ids, self.meters))
 
     def hear(self, frame: TelemetryFrame, *, now_us: int) -> None:
         """Take a frame and judge the instant of its newest reading."""
@@ -222,8 +226,20 @@ def guard(hub: Hub, tree: Tree, key: str) -> GuardedNodes:
         for node in nodes
         if node.measured is Measured.METER
     })  # fmt: skip
-    carries = np.zeros((len(nodes), len(meters.place)), np.bool_)
-    for at, node in enumerate(nodes):
+    ids = tuple(node.id for node in nodes)
+    return GuardedNodes(
+        meters=meters,
+        flows=Flows(ids, _carried(tree, ids, meters), hub.timing.stale_after_s),
+        cos_phi_ratio=hub.cos_phi_ratio,
+        cadence_us=round(hub.timing.meter_cadence_s * 1e6),
+        reaction_s=running(hub.timing).total_s,
+    )
+
+
+def _carried(tree: Tree, ids: Sequence[str], meters: Meters) -> NDArray[np.bool_]:
+    """[n_nodes, n_meters] Whose sum each node is."""
+    carries = np.zeros((len(ids), len(meters.place)), np.bool_)
+    for at, node in enumerate(tree.by_id[node_id] for node_id in ids):
         if node.measured is Measured.METER:
             below: Iterable[str] = [node.id]
         elif node.kind is NodeKind.GRID_LOOP:
@@ -231,13 +247,7 @@ def guard(hub: Hub, tree: Tree, key: str) -> GuardedNodes:
         else:
             below = tree.connections_below(node.id)
         carries[at, [meters.place[meter] for meter in below]] = True
-    return GuardedNodes(
-        meters=meters,
-        flows=Flows(tuple(node.id for node in nodes), carries, hub.timing.stale_after_s),
-        cos_phi_ratio=hub.cos_phi_ratio,
-        cadence_us=round(hub.timing.meter_cadence_s * 1e6),
-        reaction_s=running(hub.timing).total_s,
-    )
+    return carries
 
 
 def _rounded(**figures: float) -> dict[str, float]:

@@ -14,6 +14,7 @@ from connectors.watchdog.guarded import GuardedNodes, LimitFinding, guard
 from connectors.watchdog.log_reader import LogReader, Record
 from connectors.watchdog.speaker import NotSaidError, Speaker
 from hub.model import Hub
+from hub.open_point import as_confirmed
 from hub.tree import build_tree
 from infra.clock import now_us
 from infra.metrics import WatchdogMetrics
@@ -22,7 +23,8 @@ from streams.guard_messages import Condition, ConditionPhase
 from streams.messages import TelemetryFrame
 from streams.park_limits import ParkLimits
 from streams.signature import Keyring
-from streams.topics import CONDITION, LIMIT, TELEMETRY, condition_key, key_of, partition_of
+from streams.topics import CONDITION, LIMIT, TELEMETRY, TOPOLOGY, condition_key, key_of, partition_of
+from streams.topology_entries import ParkTopology
 
 _log = structlog.get_logger()
 
@@ -36,10 +38,11 @@ class LimitWatch:
 
     hub_id: str
     limits: ParkLimits
+    topology: ParkTopology
     guarded: Mapping[str, GuardedNodes]
     """By grid loop, and the station's."""
     reader: LogReader
-    """Of `partitions_of` the hub, the limits from their beginning."""
+    """Of `partitions_of` the hub, the limits and open points from their beginning."""
     speaker: Speaker
     metrics: WatchdogMetrics
     clock_us: Callable[[], int]
@@ -65,6 +68,7 @@ class LimitWatch:
         return cls(
             hub_id=hub.id,
             limits=ParkLimits(hub, keyring),
+            topology=ParkTopology(hub, keyring),
             guarded={grid_loop: guard(hub, tree, grid_loop) for grid_loop in tree.meters},
             reader=reader,
             speaker=speaker,
@@ -89,15 +93,23 @@ class LimitWatch:
 
     def _hear(self, record: Record, guarded: GuardedNodes | None, at_us: int) -> None:
         """What cannot be read, or is forged, is nothing; the worker buries it."""
-        if record.topic == LIMIT.name:
+        if record.topic in (LIMIT.name, TOPOLOGY.name):
             if record.key.startswith(key_of(self.hub_id, "")):
-                self.limits.fold(record.key, record.payload, record.headers)
+                known = self.limits if record.topic == LIMIT.name else self.topology
+                known.fold(record.key, record.payload, record.headers)
         elif guarded is not None:
             frame = decode_telemetry(record.payload)
             if isinstance(frame, TelemetryFrame):
                 guarded.hear(frame, now_us=at_us)
 
     def _judge(self, at_us: int) -> None:
+        """A ring of which nobody knows where it is open is judged as it was confirmed last: a guess wakes nobody."""
+        hub = self.topology.due(at_us)
+        if hub is not None:
+            self.limits.place(as_confirmed(hub))
+            tree = build_tree(as_confirmed(hub))
+            for guarded in self.guarded.values():
+                guarded.lay_out(tree)
         limits = self.limits.due(at_us)
         for grid_loop, guarded in self.guarded.items():
             if limits is not None:
@@ -149,7 +161,8 @@ class LimitWatch:
 
 
 def partitions_of(hub: Hub) -> list[tuple[str, int]]:
-    """Topics and partitions that tell of a hub's readings and limits."""
+    """Topics and partitions that tell of a hub's readings, limits and open points."""
     keys = [key_of(hub.id, key) for key in build_tree(hub).meters]
     readings = [(TELEMETRY.name, number) for number in sorted({partition_of(key) for key in keys})]
-    return [*readings, *((LIMIT.name, number) for number in range(LIMIT.partitions))]
+    said = [(topic.name, number) for topic in (LIMIT, TOPOLOGY) for number in range(topic.partitions)]
+    return [*readings, *said]

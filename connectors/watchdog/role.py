@@ -29,7 +29,17 @@ from streams.codec import decode_setpoint, decode_state, encode
 from streams.guard_messages import Condition, ConditionKind, ConditionPhase, Revert, RevertBy
 from streams.messages import LoopState, SetpointFrame
 from streams.signature import Keyring, read_keyring
-from streams.topics import CONDITION, LIMIT, LOOP_STATE, REVERT, SETPOINT, condition_key, key_of, partition_of
+from streams.topics import (
+    CONDITION,
+    LIMIT,
+    LOOP_STATE,
+    REVERT,
+    SETPOINT,
+    TOPOLOGY,
+    condition_key,
+    key_of,
+    partition_of,
+)
 
 _log = structlog.get_logger()
 
@@ -141,7 +151,7 @@ def run(settings: Settings, hub: Hub, stop: threading.Event) -> None:
         bootstrap=settings.kafka_bootstrap,
         partitions=partitions_of(hub),
         wait=stop.wait,
-        whole=frozenset({LIMIT.name}),
+        whole=frozenset({LIMIT.name, TOPOLOGY.name}),
     )
     speaker = Speaker(bootstrap=settings.kafka_bootstrap, keyring=keyring)
     metrics = WatchdogMetrics(hub.id, names)

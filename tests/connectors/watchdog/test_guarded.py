@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from connectors.watchdog.breaches import share
+from hub.model import Certainty, OpenPoint
+from hub.open_point import placed
+from hub.tree import build_tree
 from streams.codec import decode_telemetry, encode
 from streams.guard_messages import ConditionPhase
 from streams.messages import Quality, TelemetryFrame
 from tests.connectors.watchdog.metered_words import FACTORY, METERS, OFFICE, Metered, limit
 from tests.streams.mutations import mutate
+from tests.streams.small_park import small_hub
 
 INSTANT_100 = limit("north/a", "instant", import_kw=100.0)
 QUARTER_100 = limit("north/a", "quarter", import_kw=100.0, export_kw=50.0)
@@ -212,3 +216,14 @@ def test_R14_spoiled_frames_stop_nothing_and_leave_nothing_behind():  # noqa: N8
     park.tell(50, 20, seconds=1000)
     assert not park.nodes.breaches.seen.any()
     assert np.isfinite(park.nodes.flows.energy_kwh).all()
+
+
+def test_R19_a_cable_is_judged_by_what_hangs_on_it_when_the_open_point_moves():  # noqa: N802
+    park = Metered(limit("north-1", "instant", import_kw=100.0)).tell(60, 60, seconds=20)
+    assert park.said == []
+    both_on_a = OpenPoint(certainty=Certainty.CONFIRMED, open_after=2, positions=(2,))
+    park.nodes.lay_out(build_tree(placed(small_hub(), {"north": both_on_a})))
+    park.tell(60, 60, seconds=20)
+    assert park.said == [(24, "+instant north-1 import")]
+    park.nodes.lay_out(build_tree(small_hub()))
+    assert park.tell(60, 60).said[1:] == [(41, "-instant north-1 import")]

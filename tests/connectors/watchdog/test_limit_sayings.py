@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from connectors.watchdog.limit_watch import LimitWatch
@@ -14,7 +15,8 @@ from streams.limit_entries import KnownLimits, limit_key
 from streams.limit_messages import LimitBlock, LimitTerms
 from streams.messages import TelemetryFrame
 from streams.signature import Keyring, read_keyring
-from streams.topics import LIMIT, TELEMETRY, key_of
+from streams.topics import LIMIT, TELEMETRY, TOPOLOGY, key_of
+from streams.topology_messages import TopologyEntry, TopologyTerms
 from streams.two_people import Person
 from tests.streams.small_park import FACTORY, OFFICE, QUARTER_START_US, small_hub
 
@@ -55,11 +57,11 @@ class Watched:
             clock_us=lambda: self.at_us,
         )  # fmt: skip
 
-    def tell(self, factory_kw):
+    def tell(self, factory_kw, office_kw=0.0):
         self.at_us += 1_000_000
         frame = TelemetryFrame(
             gateway="gw", sequence=self.at_us, sent_at_us=self.at_us, ids=METERS, measured_at_us=[self.at_us] * 4,
-            power_kw=[factory_kw, 0.0, factory_kw, 0.0],
+            power_kw=[factory_kw, office_kw, factory_kw, office_kw],
         )  # fmt: skip
         self.log.records.append(Record(TELEMETRY.name, key_of(HUB.id, "north"), encode(frame), ()))
         return self
@@ -149,6 +151,19 @@ def test_R19_a_limit_on_the_log_counts_and_a_forged_one_does_not():  # noqa: N80
         watched.log.records.append(Record(LIMIT.name, key, payload, tuple(headers)))
         watched.turn().tell(10).turn(5)
         assert ("seen" in watched.words("limit_breached/north/a/import/instant")) is seen
+
+
+def test_R19_a_cable_is_judged_as_it_was_confirmed_last_while_its_open_point_moves(watched):  # noqa: N802
+    terms = TopologyTerms(certainty="switching", open_after=1, moving_to=2)
+    moving = TopologyEntry(grid_loop="north", terms=terms, changed_us=watched.at_us, changed_by="els", changed_why="-")
+    there = TopologyTerms(certainty="confirmed", open_after=2)
+    confirmed = msgspec.structs.replace(
+        moving, terms=there, changed_us=moving.changed_us + 1, after_us=moving.changed_us
+    )
+    for entry, seen in ((moving, []), (confirmed, ["seen"])):
+        watched.log.records.append(Record(TOPOLOGY.name, key_of(HUB.id, "north"), encode(entry), ()))
+        watched.turn().tell(450, 450).turn()
+        assert watched.words() == seen
 
 
 def test_R19_what_is_seen_and_who_is_not_heard_shows_in_the_metrics(watched):  # noqa: N802
