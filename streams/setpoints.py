@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from balancer.kernel import Answer
 from balancer.rounding import round_to_steps
@@ -29,22 +31,29 @@ class Decision:
     power_kw: tuple[float, ...]
     reason: tuple[str, ...]
     binding: tuple[str, ...]
+    not_following: tuple[str, ...] = ()
+    """Ids of those that are told and do not follow."""
 
 
-def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budget_binds: bool) -> Decision:
+def decide(
+    plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, held: NDArray[np.bool_], budget_binds: bool
+) -> Decision:
     """Word the kernel's answer.
 
     PV that no export limit holds down is set free to its rated power instead of to what it produces now: a setpoint
     that follows the sun would clip each brightening for a tick. An asset that does not follow is asked on, but not
     against what the limits have come to ask for: then it is told to stay as it is, which it does, and counts again. What
     somebody stopped or keeps low is never told more than that.
+    What is `held` back from its target by R11 alone is rounded away from it.
     """
-    price, rounded_kw = answer.price, _rounded_kw(plant, answer)
+    price = answer.price
+    rounded_kw = _rounded_kw(plant, answer, np.where(held, np.sign(answer.power_kw - boxes.target_kw), price))
     against = (told_kw - boxes.target_kw) * price < 0
     reasons, holds, powers_kw = zip(
         (Reason.OVERRIDE, boxes.least_told_kw == boxes.most_told_kw, boxes.least_told_kw),
         (Reason.FALLBACK, ~boxes.closed, plant.devices.reversion_kw),
         (Reason.NOT_FOLLOWING, boxes.idle & ~against, told_kw),
+        (Reason.RELEASE, held, rounded_kw),
         (Reason.TARGET, plant.is_pv & (price <= 0.0), plant.devices.min_kw),
         (Reason.IMPORT_LIMIT, price < 0.0, rounded_kw),
         (Reason.EXPORT_LIMIT, price > 0.0, rounded_kw),
@@ -65,18 +74,19 @@ def decide(plant: Plant, boxes: Boxes, answer: Answer, *, told_kw: Floats, budge
             nodes[node] if why in _BY_LIMIT else ""
             for why, node in zip(reason, plant.topology.asset_node.tolist(), strict=True)
         ),
+        not_following=tuple(plant.topology.asset_ids[at] for at in np.flatnonzero(boxes.idle & boxes.closed).tolist()),
     )
 
 
 _BY_LIMIT: Final = frozenset({Reason.IMPORT_LIMIT, Reason.EXPORT_LIMIT})
 
 
-def _rounded_kw(plant: Plant, answer: Answer) -> Floats:
+def _rounded_kw(plant: Plant, answer: Answer, price: Floats) -> Floats:
     """[n_assets] What the devices can do of it, rounded to the side where the limit that binds has room."""
     devices = plant.devices
     return round_to_steps(
         answer.power_kw,
-        answer.price,
+        price,
         step_kw=np.where(devices.step_kw > 0, devices.step_kw, GRAIN_KW),
         least_kw=devices.min_on_kw,
         min_kw=devices.min_kw,
@@ -170,4 +180,5 @@ class SetpointWriter:
             bound=self.bound if full else [],
             reason=list(decision.reason) if full else [],
             binding=list(decision.binding) if full else [],
+            not_following=list(decision.not_following) if full and decision.not_following else msgspec.UNSET,
         )
