@@ -11,7 +11,7 @@ from typing import Final
 
 from hub.limits import tightest_kw
 from hub.model import PARK, Accepted, Asset, AssetKind, Envelope, Hub
-from hub.tree import Tree
+from hub.tree import Tree, build_tree
 
 ROUNDING_KW: Final = 1e-6
 """Sums of floats; far below what any meter tells."""
@@ -137,6 +137,11 @@ def excesses(hub: Hub, tree: Tree, today: date) -> tuple[Excess, ...]:
                     )
                 )
     return tuple(found)
+
+
+def refused(hub: Hub, today: date) -> tuple[Excess, ...]:
+    """Return what stands between a park and its start: what is over and nobody answers for, in tree order."""
+    return tuple(one for one in excesses(hub, build_tree(hub), today) if one.refused)
 
 
 def _accepted_by(accepted: Iterable[Accepted], node: str, *, imports: bool, kw: float, today: date) -> str:

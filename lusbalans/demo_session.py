@@ -21,6 +21,7 @@ from lusbalans.failure import BAD_INPUT, FAILED, LIMIT_BREACHED, OK, CommandFail
 from lusbalans.interrupt import INTERRUPTED, stop_on_interrupt
 from lusbalans.live_table import LiveTable, StatusLines
 from lusbalans.summary_text import print_summary, verdict
+from lusbalans.surroundings import want_proven
 from streams.summary import Summary
 
 _FAILURES = (
@@ -57,6 +58,7 @@ def run_session(
     """
     if hub.profiles is None:
         raise CommandFailedError(f"hub {hub.id} names no profiles: a demo needs them to simulate the park", BAD_INPUT)
+    want_proven([hub])
     err = Console(stderr=True)
     began_s = time.monotonic()
     title = f"lusbalans demo: {hub.name}, {scenario}"

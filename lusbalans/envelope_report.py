@@ -22,6 +22,11 @@ class EnvelopeReport:
     """By how much the fallback shares leave less than the margin free."""
     fallback_export_kw: float
 
+    @property
+    def proven(self) -> bool:
+        """Whether a worker would start."""
+        return not any(one.refused for one in self.excesses)
+
 
 def report_envelope(hub: Hub, *, today: date) -> EnvelopeReport:
     """Gather it."""
@@ -38,14 +43,17 @@ def report_envelope(hub: Hub, *, today: date) -> EnvelopeReport:
 
 def envelope_as_json(report: EnvelopeReport) -> dict[str, object]:
     """Return the report for `--json`, with what would be refused."""
-    return asdict(report) | {"excesses": [asdict(one) | {"refused": one.refused} for one in report.excesses]}
+    return asdict(report) | {
+        "proven": report.proven,
+        "excesses": [asdict(one) | {"refused": one.refused} for one in report.excesses],
+    }
 
 
 def envelope_lines(report: EnvelopeReport) -> Iterator[str]:
-    """Yield the report for people; each warning names a node, kW and what to do."""
-    refused = sum(one.refused for one in report.excesses)
-    proven = "every node fits its limits or is accepted" if refused == 0 else f"not proven, {refused} limits exceeded"
-    yield f"with every computer off: {proven}"
+    """Yield the report for people; each refusal and each warning names a node, kW and what to do."""
+    exceeded = sum(one.refused for one in report.excesses)
+    not_proven = f"not proven, {exceeded} limits exceeded: no worker starts"
+    yield f"with every computer off: {'every node fits its limits or is accepted' if report.proven else not_proven}"
     if report.undeclared:
         yield (
             f"warning: {len(report.undeclared)} connections have no envelope and count at their contracts, the first "
@@ -56,7 +64,7 @@ def envelope_lines(report: EnvelopeReport) -> Iterator[str]:
             f"warning: the reversion of {len(report.untested)} assets was not tested, the first {report.untested[0]}; "
             "they count at their worst until reversion_tested has a day"
         )
-    yield from (f"{'warning: ' if one.refused else ''}{one}" for one in report.excesses)
+    yield from (f"{'refused: ' if one.refused else ''}{one}" for one in report.excesses)
     for way, kw in (("import", report.fallback_import_kw), ("export", report.fallback_export_kw)):
         if kw > 0:
             yield (

@@ -36,7 +36,10 @@ def hub() -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, also for a folder with errors.")
 def check(folder: Path, as_json: bool) -> None:  # noqa: FBT001  (click passes flags by name)
-    """Tell everything that is wrong with a hub folder, with file, row, column and remedy; else what it adds up to."""
+    """Tell everything that is wrong with a hub folder, with file, row, column and remedy; else what it adds up to.
+
+    Exit code 2 also where it is not safe with every computer off: no worker starts with it.
+    """
     _want_folder(folder)
     try:
         park = read_hub(folder)
@@ -52,10 +55,12 @@ def check(folder: Path, as_json: bool) -> None:  # noqa: FBT001  (click passes f
     )
     if as_json:
         reports = {"margins": margins_as_json(margins), "computers_off": envelope_as_json(envelope)}
-        _print_json({"ok": True, **asdict(summary), **reports})
+        _print_json({"ok": envelope.proven, **asdict(summary), **reports})
     else:
         lines = (*_summary_lines(folder, summary), *margin_lines(margins), *envelope_lines(envelope))
         click.echo("\n".join(lines))
+    if not envelope.proven:
+        _fail(f"{folder}: not proven safe with every computer off", EXIT_BAD_INPUT)
 
 
 @hub.command()

@@ -5,22 +5,17 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from datetime import date
 from types import FrameType
 from typing import Final
 
 import click
 import structlog
 
-from hub.envelope import excesses
-from hub.model import Hub
-from hub.tree import build_tree
 from infra.logs import configure_logs
 from infra.settings import Settings
 from lusbalans.balance import use_kernel_cache
 from lusbalans.failure import BAD_INPUT, FAILED, CommandFailedError
-from lusbalans.margin_report import local_day
-from lusbalans.surroundings import want_hub, want_keyring, want_parks, want_settings
+from lusbalans.surroundings import want_hub, want_keyring, want_parks, want_proven, want_settings
 
 _log = structlog.get_logger()
 
@@ -28,8 +23,7 @@ _log = structlog.get_logger()
 def run_worker(settings: Settings) -> None:
     """Balance grid loops, of one park or of a folder of parks. Faust minds the signals itself."""
     group, hubs = want_parks(settings.hub_dir)
-    for hub in hubs:
-        say_whether_proven(hub, today=local_day(hub))
+    want_proven(hubs)
     from streams.worker import WorkerFailedError, run
 
     try:
@@ -139,15 +133,6 @@ def run(role: str, hub_dir: str | None, data_dir: str | None, http_port: int | N
         ROLES[role](settings)
     except OSError as error:  # a port that is taken, a disk that is full: nothing of ours
         raise CommandFailedError(f"{role}: {error.strerror or error}{_named(error)}", FAILED) from error
-
-
-def say_whether_proven(hub: Hub, *, today: date) -> None:
-    """Warn of a park that is not safe with every computer off (R4); it starts all the same."""
-    refused = [one for one in excesses(hub, build_tree(hub), today) if one.refused]
-    if refused:
-        _log.warning(
-            "unproven", hub=hub.id, limits=len(refused), first=str(refused[0]), remedy="`lusbalans hub check` tells all"
-        )
 
 
 def _say_whether_signed(settings: Settings) -> None:

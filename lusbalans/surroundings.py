@@ -2,14 +2,21 @@
 
 import os
 import pwd
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
+from hub.envelope import refused
 from hub.errors import HubErrors
 from hub.folder import read_hub
 from hub.model import Hub
 from infra.settings import Settings, SettingsError, load_settings
 from lusbalans.failure import BAD_INPUT, NOT_FOUND, CommandFailedError
+from lusbalans.margin_report import local_day
 from streams.signature import Keyring, KeyringError, read_keyring
+
+MOST_TOLD: Final = 10
+"""Limits of a park that is not proven safe, of which each has its line; `lusbalans hub check` has them all."""
 
 
 def want_settings(**overrides: str | int | None) -> Settings:
@@ -87,6 +94,18 @@ def want_parks(folder: str) -> tuple[str, tuple[Hub, ...]]:
         if by_id[hub.id] != each.name:
             raise CommandFailedError(f"{path}: {each.name} and {by_id[hub.id]} are both the hub {hub.id}", BAD_INPUT)
     return f"lusbalans-parks-{path.name}", tuple(hubs)
+
+
+def want_proven(hubs: Iterable[Hub]) -> None:
+    """Refuse to steer a park that is not safe with every computer off (R4).
+
+    Raises:
+        CommandFailedError: with node, kW and remedy of each limit that would be exceeded and that nobody answers for.
+    """
+    lines = [f"{hub.id}: {excess}" for hub in hubs for excess in refused(hub, local_day(hub))]
+    if lines:
+        more = [f"and {len(lines) - MOST_TOLD} more: `lusbalans hub check` tells all"] if len(lines) > MOST_TOLD else []
+        raise CommandFailedError("\n".join([*lines[:MOST_TOLD], *more]), BAD_INPUT)
 
 
 def _is_hub(folder: Path) -> bool:

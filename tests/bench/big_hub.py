@@ -2,7 +2,8 @@
 
 Per connection (250 kVA, 150 kW import and 100 kW export contracted): six chargers of 11 kW, a roof of 60 kWp, a roof of
 30 kWp, a battery of 50 kW and a heat pump of 20 kW. Ten connections hang on each section; a ring is open half-way. The
-park may draw 40 kW per connection and feed nothing in, so its own limits bind on a busy or a sunny day.
+park may draw 40 kW per connection and feed nothing in, so its own limits bind on a busy or a sunny day. What nobody
+controls draws 0 to 15 kW per connection, so that with every computer off 40 kW are enough, and a worker starts (R4).
 
     python -m tests.bench.big_hub FOLDER N_ASSETS [N_LOOPS]
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 from hub.ean import check_digit
 from hub.folder import read_hub
 from hub.model import Hub
-from hub.schema import ASSETS, CONNECTIONS
+from hub.schema import ASSETS, CONNECTIONS, ENVELOPE
 
 DE_KOUMEN = Path(__file__).parents[2] / "infra/hubs/de-koumen"
 
@@ -28,6 +29,10 @@ PER_SECTION = 10
 PARK_KW = 40
 """What the park may draw, per connection."""
 
+LOAD_KW = 15
+"""What nobody controls draws at most, per connection."""
+
+STATED_ON = "2026-11-24"
 CAPACITY_KVA = 250.0
 KINDS = (
     *({"kind": "charger", "rated_kw": 11, "max_kw": 11, "min_on_kw": 4.14, "step_kw": 0.69, "reversion_kw": 4.14},) * 6,
@@ -57,6 +62,7 @@ def write_big_hub(parent: Path, n_assets: int, n_loops: int = 0, *, hub_id: str 
     sectors = [line.partition(" =")[0] for line in profiles[2].partition("[profiles.sectors]\n")[2].splitlines()]
     _write(folder / "connections.csv", CONNECTIONS, _connections(per_loop, sectors))
     _write(folder / "assets.csv", ASSETS, _assets(loop_of))
+    _write(folder / "envelope.csv", ENVELOPE, _envelopes(per_loop))
     return folder
 
 
@@ -133,6 +139,12 @@ def _connections(per_loop: list[int], sectors: list[str]) -> Iterator[dict[str, 
             }  # fmt: skip
 
 
+def _envelopes(per_loop: list[int]) -> Iterator[dict[str, object]]:
+    for loop, n_here in enumerate(per_loop):
+        for at in range(n_here):
+            yield {"node": _ean(loop, at), "min_kw": 0, "max_kw": LOAD_KW, "source": "invented", "stated_on": STATED_ON}
+
+
 def _assets(loop_of: list[int]) -> Iterator[dict[str, object]]:
     before = loop = 0
     for asset, its_loop in enumerate(loop_of):
@@ -144,7 +156,7 @@ def _assets(loop_of: list[int]) -> Iterator[dict[str, object]]:
         yield {
             "id": name, "ean": _ean(loop, at // PER_CONNECTION), "min_kw": 0, "max_kw": 0,
             "ramp_kw_per_s": float(kind["rated_kw"]) / 5, "weight": kind["rated_kw"], "driver": "simulator",
-            "address": name,
+            "address": name, "reversion_tested": STATED_ON,
         } | kind  # fmt: skip
 
 

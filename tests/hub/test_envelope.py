@@ -13,6 +13,7 @@ from hub.envelope import (
     envelope_ranges,
     excesses,
     fallback_shortfall_kw,
+    refused,
     reversion_range,
     unavoidable_range,
     undeclared,
@@ -183,7 +184,17 @@ def test_the_envelope_of_de_koumen_is_stated_for_every_node_and_nowhere_below_it
             assert stated[node.id].max_kw <= sum(stated[child].max_kw for child in children) + 0.11
 
 
-def test_de_koumen_accepts_every_residual_but_says_that_reversion_adds_to_it(de_koumen, de_koumen_tree):
+def test_in_de_koumen_no_device_that_falls_back_adds_to_what_its_companies_take_and_somebody_answers_for_that(
+    de_koumen, de_koumen_tree
+):
     over = excesses(de_koumen, de_koumen_tree, TODAY)
-    assert all(one.accepted_by for one in over)
-    assert {one.node for one in over if one.refused} == {PARK, GROUP, "lus-1", "lus-3", "lus-4"}
+    assert {one.node for one in over} == {PARK, GROUP, *(loop.id for loop in de_koumen.grid_loops)}
+    assert [one.reversion_kw for one in over] == [0] * len(over)
+    assert refused(de_koumen, TODAY) == ()
+
+
+def test_R4_what_nobody_answers_for_is_refused_in_tree_order():  # noqa: N802 - rules are numbered so
+    bare = replace(STARTER, envelope=())
+    nodes = [one.node for one in refused(bare, TODAY)]
+    assert nodes[0] == PARK
+    assert sorted(nodes, key=[node.id for node in TREE.nodes].index) == nodes

@@ -126,8 +126,8 @@ LINES = [
     ("open_after = 1", "open_after = 3", "grid_loops.open_after", "more than the 2 sections", "0 to 2"),
     ("open_after = 1", "open_after = 1.5", "grid_loops.open_after", "not a whole number", "whole"),
     ("fallback_max_kw = 280", "fallback_max_kw = 301", "grid_loops.fallback_max_kw", "sum up to 301 kW", "closer to 0"),
-    ("fallback_min_kw = 0", "fallback_min_kw = -1", "grid_loops.fallback_min_kw", "sum up to 1 kW", "closer to 0"),
-    ("fallback_min_kw = 0", "fallback_min_kw = 281", "grid_loops.fallback_min_kw", "above fallback_max_kw", "swap"),
+    ("fallback_min_kw = 20", "fallback_min_kw = -1", "grid_loops.fallback_min_kw", "sum up to 1 kW", "closer to 0"),
+    ("fallback_min_kw = 20", "fallback_min_kw = 281", "grid_loops.fallback_min_kw", "above fallback_max_kw", "swap"),
     (
         '{ id = "lus-1-s2", import_kw = 3600',
         '{ id = "lus-1-s2", import_kw = -1',

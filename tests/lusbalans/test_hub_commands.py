@@ -90,18 +90,34 @@ def test_check_warns_of_a_margin_below_the_one_needed_and_still_passes(run, star
 
 def test_check_says_whether_a_park_is_safe_with_every_computer_off(run, started):
     assert "with every computer off: every node fits its limits or is accepted" in run("check", started).stdout
+    assert "warning" not in run("check", started).stdout
+
+
+def test_R4_check_refuses_a_park_that_is_not_by_node_kw_and_remedy(run, started):  # noqa: N802 - rules are numbered so
     (started / "envelope.csv").unlink()
-    lines = run("check", started).stdout.splitlines()
+    done = run("check", started)
+    lines = done.stdout.splitlines()
+    assert (done.exit_code, done.stderr) == (2, f"{started}: not proven safe with every computer off\n")
     assert any(
         line.startswith("warning: 4 connections have no envelope and count at their contracts") for line in lines
     )
-    assert any(line.startswith("warning: park: with every computer off, export exceeds 0 kW by 9 kW") for line in lines)
+    assert any(
+        line.startswith("refused: park: with every computer off, export exceeds 0 kW by 9 kW through devices that fall")
+        and "bring reversion_kw of the assets below closer to 0" in line
+        for line in lines
+    )
+    refused = run("check", started, "--json")
+    told = json.loads(refused.stdout)
+    assert (refused.exit_code, told["ok"], told["computers_off"]["proven"]) == (2, False, False)
 
 
-def test_check_gives_what_would_be_refused_as_json(run):
-    off = json.loads(run("check", DE_KOUMEN, "--json").stdout)["computers_off"]
-    assert {one["node"]: one["refused"] for one in off["excesses"]}.items() >= {"park": True, "lus-2": False}.items()
-    assert (off["untested"], off["fallback_export_kw"]) == ([], 100)
+def test_R4_the_example_park_is_proven_and_names_who_answers_for_what_its_companies_alone_exceed(run):  # noqa: N802
+    done = run("check", DE_KOUMEN, "--json")
+    off = json.loads(done.stdout)["computers_off"]
+    assert done.exit_code == 0
+    assert {one["node"] for one in off["excesses"]} == {"park", "group", *(f"lus-{number}" for number in range(1, 6))}
+    assert all(one["accepted_by"] and one["reversion_kw"] == 0 for one in off["excesses"])
+    assert (off["untested"], off["fallback_import_kw"], off["fallback_export_kw"]) == ([], 0, 0)
 
 
 @pytest.mark.parametrize("verb", ["check", "show"])

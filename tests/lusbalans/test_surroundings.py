@@ -1,9 +1,15 @@
-"""Which parks a worker serves, and in which consumer group."""
+"""Which parks a worker serves, in which consumer group, and which it refuses to."""
+
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 
-from lusbalans.failure import CommandFailedError
-from lusbalans.surroundings import want_parks
+from hub.folder import read_hub
+from lusbalans.failure import BAD_INPUT, CommandFailedError
+from lusbalans.surroundings import MOST_TOLD, want_parks, want_proven
+from tests.bench.big_hub import big_hub
 from tests.faults.park import STARTER, small_park
 
 
@@ -45,3 +51,35 @@ def test_one_park_with_errors_is_told_by_its_folder(parks):
 def test_a_folder_without_any_hub_is_refused(tmp_path):
     with pytest.raises(CommandFailedError, match=r"hub\.toml"):
         want_parks(str(tmp_path))
+
+
+def test_R4_a_park_that_is_not_safe_with_every_computer_off_is_refused_by_node_kw_and_remedy():  # noqa: N802
+    proven = read_hub(STARTER)
+    want_proven([proven])
+    with pytest.raises(CommandFailedError) as refusal:
+        want_proven([proven, replace(proven, id="bare", envelope=())])
+    first = str(refusal.value).splitlines()[0]
+    assert first.startswith(
+        "bare: park: with every computer off, import exceeds 300 kW by 5 kW through devices that fall"
+    )
+    assert first.endswith("bring reversion_kw of the assets below closer to 0, or test it (reversion_tested)")
+    assert refusal.value.exit_code == BAD_INPUT
+
+
+def test_of_a_large_park_that_is_not_proven_the_first_limits_are_told_and_how_many_more():
+    big = big_hub(200, 1)
+    untested = tuple(replace(asset, reversion_tested=None) for asset in big.assets)
+    with pytest.raises(CommandFailedError) as refusal:
+        want_proven([replace(big, assets=untested)])
+    lines = str(refusal.value).splitlines()
+    assert len(lines) == MOST_TOLD + 1
+    assert lines[-1].endswith("more: `lusbalans hub check` tells all")
+
+
+def test_R4_no_worker_starts_with_a_park_that_is_not_proven(tmp_path):  # noqa: N802
+    folder = small_park(tmp_path, "park-a", "lus-1")
+    (folder / "envelope.csv").unlink()
+    words = [sys.executable, "-m", "lusbalans", "run", "worker", "--hub", folder, "--data", tmp_path / "data"]
+    done = subprocess.run([str(word) for word in words], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == BAD_INPUT
+    assert "park-a: park: with every computer off, export exceeds 0 kW by 9 kW" in done.stderr
