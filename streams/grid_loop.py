@@ -262,6 +262,8 @@ class GridLoop:
         No more than what generation and storage can make up for: what is asked of who takes power would else rise with
         what it does not take. `spare_kw` is what the limit leaves to the assets below it.
         """
+        if not room.unused_kw.any():
+            return np.zeros_like(spare_kw)
         plant, node = self.plant, self.plant.bounds.node
         surely_kw = np.where(plant.is_pv | plant.is_battery, room.max_kw, room.min_kw)
         unused_kw, least_kw = (plant.sum_up(plant.per_connection(kw))[node] for kw in (room.unused_kw, surely_kw))

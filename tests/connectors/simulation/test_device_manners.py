@@ -3,8 +3,9 @@
 The figures and where they come from: docs/reference/device-manners.md.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import msgspec
 import pytest
 
 from connectors.simulation.closed_loop import ClosedLoop
@@ -105,6 +106,26 @@ def test_a_charger_that_stops_below_six_amperes_stays_off_while_there_is_less():
     found = lived({FACTORY: 200.0, OFFICE: 0.0, PLAZA: 97.0, BAKERY: 10.0}, hub=hub, seconds=60, sessions=[CAR])
     assert set(found.power_kw("charger")[5:]) == {0.0}
     assert found.not_following == set()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boasting(Faults):
+    """The charger says it could take 50 kW, whatever its car takes."""
+
+    def masked(self, frame, at_us):
+        frame = Faults.masked(self, frame, at_us)
+        max_kw = [50.0 if name == "charger" else kw for name, kw in zip(frame.ids, frame.max_kw, strict=True)]
+        return msgspec.structs.replace(frame, max_kw=max_kw)
+
+
+def test_r16_a_charger_that_boasts_absorbs_no_sun_of_another_grid_loop():
+    small = small_hub()
+    hub = replace(small, assets=tuple(replace(a, energy_kwh=0.5) if a.id == "battery" else a for a in small.assets))
+    plan = plan_of(SUNNY, minutes=10, hub=hub, sessions=[session("charger", from_min=-1, to_min=60, kwh=60, max_kw=20)])
+    found = Lived(ClosedLoop(hub, park_of(plan), faults=Boasting()), hub, 120)
+    assert found.power_kw("charger")[-1] == 20
+    assert found.power_kw("roof")[-1] == pytest.approx(-60, abs=1)
+    assert found.park_kw[-1] == pytest.approx(0, abs=1)
 
 
 @pytest.mark.parametrize(
