@@ -31,6 +31,7 @@ _REASON: Final = {
     "device_range": "the device can do no more",
     "not_following": "does not follow",
     "release": "comes back slowly",
+    "override": "stopped, held or kept low by an operator",
     "fallback": "fallback: a meter is missing",
     **{str(wish): wish_sentence(wish, Language.EN) for wish in Wish if wish is not Wish.REST},
 }
