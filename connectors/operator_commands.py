@@ -1,7 +1,8 @@
 """What operators do to a running park, for the command line and the control room alike: one module, one set of rules.
 
-Each command on limits or overrides reads their topic whole, decides by `streams.limit_changes` or `override_changes`,
-writes one entry and makes sure that it counts. Nothing here knows terminals or pages.
+Each command on limits, overrides or open points reads their topic whole, decides by `streams.limit_changes`,
+`override_changes` or `topology_changes`, writes one entry and makes sure that it counts. Nothing here knows terminals or
+pages.
 """
 
 from connectors.entry_commands import EntryCommands
@@ -15,8 +16,11 @@ from streams.limit_messages import LimitEntry, LimitTerms
 from streams.override_changes import confirm_override, reject_override, set_override, withdraw_override
 from streams.override_entries import KnownOverrides, override_key
 from streams.override_messages import OverrideEntry, OverrideTerms
-from streams.topics import LIMIT, OVERRIDE, REVERT, Topic, key_of
-from streams.two_people import Change, Done, NotThere, Person, Refusal, Unusable
+from streams.topics import LIMIT, OVERRIDE, REVERT, TOPOLOGY, Topic, key_of
+from streams.topology_changes import confirm_open_point, doubt_open_point, move_open_point
+from streams.topology_entries import KnownTopology
+from streams.topology_messages import TopologyEntry
+from streams.two_people import Change, Done, NotThere, Pending, Person, Refusal, Unusable
 
 
 class OperatorCommands(EntryCommands[KnownLimits]):
@@ -85,6 +89,35 @@ class OverrideCommands(EntryCommands[KnownOverrides]):
         """Drop a proposal; likewise."""
         known = self.known()
         return self._write(reject_override(known, asset_id, person=self.person, why=why, now_us=self.clock_us()))
+
+
+class TopologyCommands(EntryCommands[KnownTopology]):
+    """What one person may do to the open points of one park."""
+
+    def _topic(self) -> Topic:
+        return TOPOLOGY
+
+    def _nothing_known(self) -> KnownTopology:
+        return KnownTopology(self.hub)
+
+    def _key(self, entry: TopologyEntry) -> bytes:
+        return key_of(self.hub.id, entry.grid_loop)
+
+    def move(self, grid_loop: str, open_after: int, *, why: str) -> Pending[TopologyEntry] | Refusal:
+        """Say where an open point goes; limits of both places hold until a second person confirms. Raises OvertakenError."""
+        known = self.known()
+        return self._write(
+            move_open_point(known, grid_loop, open_after, person=self.person, why=why, now_us=self.clock_us())
+        )
+
+    def confirm(self, grid_loop: str) -> Done[TopologyEntry] | Refusal:
+        """Say, as the second person, that it lies there; likewise."""
+        return self._write(confirm_open_point(self.known(), grid_loop, person=self.person, now_us=self.clock_us()))
+
+    def doubt(self, grid_loop: str, *, why: str) -> Done[TopologyEntry] | Refusal:
+        """Say that it may lie anywhere; one person may, at once. Likewise."""
+        known = self.known()
+        return self._write(doubt_open_point(known, grid_loop, by=self.person.name, why=why, now_us=self.clock_us()))
 
 
 def revert_grid_loop(speaker: Speaker, hub_id: str, grid_loop: str, *, person: Person, why: str) -> None:

@@ -5,12 +5,13 @@ nothing. One whose own reversion was not tested counts at whatever is worse of i
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
 from hub.limits import tightest_kw
-from hub.model import PARK, Accepted, Asset, AssetKind, Envelope, Hub
+from hub.model import PARK, Accepted, Asset, AssetKind, Certainty, Envelope, Hub, OpenPoint
+from hub.open_point import carried, permitted, placed
 from hub.tree import Tree, build_tree
 
 ROUNDING_KW: Final = 1e-6
@@ -33,6 +34,8 @@ class Excess:
     """By how much devices that fell back exceed it on top of that."""
     accepted_by: str
     """Who answers for the residual; empty where nobody does, or no longer, or for less."""
+    open_after: int | None = None
+    """Only while its ring is open there; None where the hub folder has it."""
 
     @property
     def refused(self) -> bool:
@@ -42,7 +45,8 @@ class Excess:
     def __str__(self) -> str:
         """One line: node, kW, remedy."""
         way = "import" if self.imports else "export"
-        what = f"{self.node}: with every computer off, {way} exceeds {self.limit_kw:.5g} kW"
+        there = "" if self.open_after is None else f" (open after section {self.open_after})"
+        what = f"{self.node}{there}: with every computer off, {way} exceeds {self.limit_kw:.5g} kW"
         if self.reversion_kw > ROUNDING_KW:
             by = f"by {self.reversion_kw:.4g} kW through devices that fall back"
             where = "bring reversion_kw of the assets below closer to 0, or test it (reversion_tested)"
@@ -139,9 +143,28 @@ def excesses(hub: Hub, tree: Tree, today: date) -> tuple[Excess, ...]:
     return tuple(found)
 
 
+def excesses_anywhere(hub: Hub, today: date) -> tuple[Excess, ...]:
+    """Likewise wherever each ring may be opened: what is over only there, or by more, comes last.
+
+    What is declared of arms and sections holds where the folder has the open point; elsewhere their connections count.
+    """
+    found = list(excesses(hub, build_tree(hub), today))
+    for ring in hub.grid_loops:
+        cables = set(carried(ring, ring.open_after))
+        for position in permitted(ring):
+            point = OpenPoint(certainty=Certainty.CONFIRMED, open_after=position, positions=(position,))
+            moved = replace(
+                placed(hub, {ring.id: point}), envelope=tuple(one for one in hub.envelope if one.node not in cables)
+            )
+            if position != ring.open_after:
+                over = (one for one in excesses(moved, build_tree(moved), today) if one.node in {ring.id, *cables})
+                found += [replace(one, open_after=position) for one in over if one not in found]
+    return tuple(found)
+
+
 def refused(hub: Hub, today: date) -> tuple[Excess, ...]:
     """Return what stands between a park and its start: what is over and nobody answers for, in tree order."""
-    return tuple(one for one in excesses(hub, build_tree(hub), today) if one.refused)
+    return tuple(one for one in excesses_anywhere(hub, today) if one.refused)
 
 
 def _accepted_by(accepted: Iterable[Accepted], node: str, *, imports: bool, kw: float, today: date) -> str:

@@ -160,7 +160,10 @@ def park_is_limited(draft: Draft) -> Iterator[HubError]:
 
 
 def fallback_fits(draft: Draft) -> Iterator[HubError]:
-    """Fallback shares keep every limit above them without a hub agent: their sum the park's, each its loop's (R4)."""
+    """Fallback shares keep every limit above them without a hub agent: their sum the park's, each its loop's, wherever that is open (R4)."""
+    positions_of = {
+        id(loop): rows for loop, rows in zip(draft.park.grid_loops, draft.park.positions, strict=True)
+    }  # fmt: skip
     for column, direction, sign in (("fallback_max_kw", "import_kw", 1), ("fallback_min_kw", "export_kw", -1)):
         loops = [row for row in draft.park.grid_loops if row.has((column,))]
         total_kw = sign * sum(row.values[column] for row in loops)
@@ -173,6 +176,13 @@ def fallback_fits(draft: Draft) -> Iterator[HubError]:
             share_kw = sign * row.values[column]
             if limit_kw is not None and not share_kw <= limit_kw:
                 yield row.error(column, f"{share_kw:g} kW is above the loop's own {direction} {limit_kw:g}", "lower it")
+            for position in positions_of[id(row)]:
+                limit_kw = position.values.get(direction)
+                if limit_kw is not None and not share_kw <= limit_kw:
+                    problem = (
+                        f"{limit_kw:g} kW is below the loop's fallback share of {share_kw:g}, which holds anywhere"
+                    )
+                    yield position.error(direction, problem, f"bring {column} closer to 0")
 
 
 def _tightest(limits: Iterable[Row], node: str, column: str) -> float | None:

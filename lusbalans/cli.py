@@ -15,6 +15,7 @@ from lusbalans.revert import revert
 from lusbalans.roles import run
 from lusbalans.service_commands import db, topics
 from lusbalans.simulate import simulate
+from lusbalans.topology_commands import topology
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for command in (demo, run, hub, balance, simulate, topics, db, warm_up, limit, override, revert):
+for command in (demo, run, hub, balance, simulate, topics, db, warm_up, limit, override, topology, revert):
     main.add_command(command)

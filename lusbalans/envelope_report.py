@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 
-from hub.envelope import Excess, excesses, fallback_shortfall_kw, undeclared
+from hub.envelope import Excess, excesses_anywhere, fallback_shortfall_kw, undeclared
 from hub.model import Hub
 from hub.tree import build_tree
 
@@ -35,7 +35,7 @@ def report_envelope(hub: Hub, *, today: date) -> EnvelopeReport:
     return EnvelopeReport(
         undeclared=undeclared(hub, tree),
         untested=tuple(a.id for a in hub.assets if a.kind.controllable and a.reversion_tested is None),
-        excesses=excesses(hub, tree, today),
+        excesses=excesses_anywhere(hub, today),
         fallback_import_kw=import_kw,
         fallback_export_kw=export_kw,
     )

@@ -386,7 +386,7 @@ class Conductor:
             if isinstance(doubted, Done):
                 await self.outbox.send(TOPOLOGY, name, doubted.entry)
         unknown = open_point.certainty is Certainty.UNKNOWN
-        entry = self.topology.known.entries.get(name)
+        entry = self.topology.known.find(name)
         if entry is not None and self._doubted.get(name) is not unknown:
             self._doubted[name] = unknown
             condition = unknown_open_point(self._hub.id, entry, seen=unknown, at_us=state.at_us)

@@ -50,7 +50,7 @@ def confirm_open_point(
     known: KnownTopology, grid_loop: str, *, person: Person, now_us: int
 ) -> Done[TopologyEntry] | Refusal:
     """Say, as a second person, that the ring is open where the first one said."""
-    ring, entry = known.ring(grid_loop), known.entries.get(grid_loop)
+    ring, entry = known.ring(grid_loop), known.find(grid_loop)
     if ring is None:
         return _no_ring(known, grid_loop)
     if entry is None or entry.proposed is None:
@@ -69,7 +69,7 @@ def doubt_open_point(
     known: KnownTopology, grid_loop: str, *, by: str, why: str, now_us: int
 ) -> Done[TopologyEntry] | Refusal:
     """Say that the ring may be open anywhere: somebody switched it unannounced, or its meters contradict."""
-    ring, entry = known.ring(grid_loop), known.entries.get(grid_loop)
+    ring, entry = known.ring(grid_loop), known.find(grid_loop)
     if ring is None:
         return _no_ring(known, grid_loop)
     if not is_line(why):
@@ -110,7 +110,7 @@ def _problem_of_move(ring: GridLoop, terms: TopologyTerms, open_after: int) -> s
 
 def _earlier(known: KnownTopology, ring: GridLoop, *, now_us: int) -> list[int]:
     """Return where the ring was, or may have been, in this quarter until now."""
-    entry = known.entries.get(ring.id)
+    entry = known.find(ring.id)
     before = set(positions_of(ring, known.terms_of(ring)))
     if entry is not None and quarter_start_us(entry.changed_us) == quarter_start_us(now_us):
         before.update(entry.terms.earlier)
@@ -130,7 +130,7 @@ def _entry(
     entry = TopologyEntry(
         grid_loop=ring.id, terms=terms, proposed=proposed, changed_us=now_us, changed_by=by, changed_why=why
     )
-    return as_change_of(known.entries.get(ring.id), entry, changed_us=now_us)
+    return as_change_of(known.find(ring.id), entry, changed_us=now_us)
 
 
 def _no_ring(known: KnownTopology, grid_loop: str) -> NotThere:

@@ -26,8 +26,8 @@ class KnownTopology:
     """The open points of one park as the topic tells them; a ring of which it tells nothing is as the folder says."""
 
     hub: Hub
-    entries: dict[str, TopologyEntry] = field(default_factory=dict)
-    """By grid loop."""
+    entries: dict[bytes, TopologyEntry] = field(default_factory=dict)
+    """By message key."""
 
     def fold(self, key: bytes, payload: bytes | None) -> Rejected | None:
         """Take one message of the topic; tells why it was refused. A tombstone says nothing of where a ring is open."""
@@ -38,11 +38,15 @@ class KnownTopology:
             return entry
         if key != key_of(self.hub.id, entry.grid_loop):
             return _refused(f"{entry.grid_loop} came under another key")
-        problem = self.problem_of(entry) or problem_of_change(self.entries.get(entry.grid_loop), entry)
+        problem = self.problem_of(entry) or problem_of_change(self.entries.get(key), entry)
         if problem:
             return _refused(problem)
-        self.entries[entry.grid_loop] = entry
+        self.entries[key] = entry
         return None
+
+    def find(self, grid_loop: str) -> TopologyEntry | None:
+        """Return what was said last of a ring; None where nothing ever was."""
+        return self.entries.get(key_of(self.hub.id, grid_loop))
 
     def problem_of(self, entry: TopologyEntry) -> str:
         """Why an entry means nothing for this park; empty where it does."""
@@ -69,14 +73,14 @@ class KnownTopology:
 
     def terms_of(self, ring: GridLoop) -> TopologyTerms:
         """Return where a ring is open: what was said last, else what the folder says."""
-        entry = self.entries.get(ring.id)
+        entry = self.find(ring.id)
         return (
             TopologyTerms(certainty=Certainty.CONFIRMED, open_after=ring.open_after) if entry is None else entry.terms
         )
 
     def open_point(self, ring: GridLoop, *, now_us: int) -> OpenPoint:
         """Return where a ring may be open now."""
-        terms, entry = self.terms_of(ring), self.entries.get(ring.id)
+        terms, entry = self.terms_of(ring), self.find(ring.id)
         same_quarter = entry is not None and quarter_start_us(entry.changed_us) == quarter_start_us(now_us)
         return OpenPoint(
             certainty=Certainty(terms.certainty),
@@ -114,7 +118,7 @@ class ParkTopology:
         """Return the park with its rings open where they are, where that may have changed since it was last told."""
         if now_us < self._until_us:
             return None
-        said = [ring for ring in self.hub.grid_loops if ring.id in self.known.entries]
+        said = [ring for ring in self.hub.grid_loops if self.known.find(ring.id)]
         points = {ring.id: self.known.open_point(ring, now_us=now_us) for ring in said}
         remembers = any(point.earlier for point in points.values())
         self._until_us = quarter_start_us(now_us) + QUARTER_US if remembers else _FOR_EVER_US

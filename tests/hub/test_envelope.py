@@ -12,6 +12,7 @@ from hub.envelope import (
     device_ranges,
     envelope_ranges,
     excesses,
+    excesses_anywhere,
     fallback_shortfall_kw,
     refused,
     reversion_range,
@@ -19,7 +20,7 @@ from hub.envelope import (
     undeclared,
 )
 from hub.folder import read_hub
-from hub.model import GROUP, PARK, Accepted, Envelope, NodeKind
+from hub.model import GROUP, PARK, Accepted, Envelope, NodeKind, Position
 from hub.tree import build_tree
 
 STARTER = read_hub(Path(__file__).parents[2] / "infra" / "hubs" / "starter")
@@ -198,3 +199,24 @@ def test_R4_what_nobody_answers_for_is_refused_in_tree_order():  # noqa: N802 - 
     nodes = [one.node for one in refused(bare, TODAY)]
     assert nodes[0] == PARK
     assert sorted(nodes, key=[node.id for node in TREE.nodes].index) == nodes
+
+
+def test_a_ring_is_proven_wherever_it_may_be_opened():
+    """The starter's second section alone carries its two; the first one would carry all of it with an own limit of 150."""
+    ring = STARTER.grid_loops[0]
+    at_ends = tuple(
+        Position(open_after=at, import_kw=None if at == 1 else 150.0, export_kw=300.0, source="DSO") for at in (1, 2)
+    )
+    hub = replace(STARTER, grid_loops=(replace(ring, positions=at_ends),))
+    before = excesses(hub, build_tree(hub), TODAY)
+    elsewhere = [one for one in excesses_anywhere(hub, TODAY) if one not in before]
+    assert [(one.node, one.open_after, one.limit_kw, one.refused) for one in elsewhere] == [("lus-1", 2, 150, True)]
+    assert str(elsewhere[0]).startswith(
+        "lus-1 (open after section 2): with every computer off, import exceeds 150 kW by"
+    )
+    assert elsewhere[0] in refused(hub, TODAY)
+
+
+def test_de_koumen_is_proven_in_each_of_its_positions(de_koumen):
+    assert len(de_koumen.grid_loops[0].positions) == 4
+    assert [one for one in excesses_anywhere(de_koumen, TODAY) if one.open_after is not None] == []

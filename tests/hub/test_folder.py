@@ -165,6 +165,14 @@ ADDED = [
     ),
     (
         "open_after = 1",
+        'positions = [\n  { open_after = 1, import_kw = 100, source = "x" },\n]',
+        "grid_loops.positions.import_kw",
+        2,
+        "below the loop's fallback share of 280",
+        "bring fallback_max_kw closer",
+    ),
+    (
+        "open_after = 1",
         'positions = [\n  { open_after = 3, source = "x" },\n]',
         "grid_loops.positions.open_after",
         2,

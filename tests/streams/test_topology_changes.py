@@ -175,7 +175,7 @@ def test_the_park_is_told_when_something_was_said_and_when_the_quarter_of_a_move
     assert park.due(NOW_US + 1) is None
     topic.move(2)
     topic.confirm()
-    park.fold(KEY, encode(topic.known.entries["north"]), ())
+    park.fold(KEY, encode(topic.known.find("north")), ())
     told = park.due(NOW_US + 2)
     assert [(one.node, one.import_kw) for one in told.limits if one.node == "north"] == [("north", 90)]
     assert told.grid_loops[0].open_after == 2
