@@ -13,12 +13,13 @@ import pytest
 
 from connectors.simulation.closed_loop import ClosedLoop
 from connectors.simulation.crossings import ToleranceWatch
-from connectors.simulation.faults import Faults
+from connectors.simulation.faults import Fault, FaultKind, Faults
 from connectors.simulation.second_run import park_of
-from hub.model import Hub, Margin
+from hub.model import STATION, Hub, Margin
 from tests.connectors.simulation.simulated import plan_of, session
 from tests.faults.measured import row
 from tests.streams.small_park import BAKERY, FACTORY, OFFICE, PLAZA, SECOND_US, small_hub
+from tests.streams.virtual_park import Park, de_koumen
 
 BEGIN_S, LASTS_S = 60, 60
 STEP_S, STEP_KW = 4, 8.0
@@ -129,6 +130,27 @@ def live_through_a_blackout(seconds):
         second for second in range(ALL_BACK_S) if life.turn(1) is not None and life.power_kw("roof") < -80
     )
     print(f"{seconds} s in {time.monotonic() - began_s:.1f} s; the roof was back {returned_s} s after a worker was")
+    assert life.crossings() == []
+
+
+DE_KOUMEN_FAULTS = {
+    "worker away": (FaultKind.WORKER_GAP, ""),
+    "gateway of a loop silent": (FaultKind.GATEWAY_SILENT, "lus-3"),
+    "gateway of the boundary silent": (FaultKind.GATEWAY_SILENT, STATION),
+    "feeder meter dead": (FaultKind.METER_DEAD, "lus-1/a"),
+}
+
+
+@pytest.mark.parametrize(("kind", "target"), DE_KOUMEN_FAULTS.values(), ids=DE_KOUMEN_FAULTS)
+def test_under_clouds_no_fault_lets_de_koumen_cross_a_limit(kind, target):
+    """Roofs of 2.7 MW, 100 companies that come and go, batteries and a charging plaza, with the margins of its folder."""
+    park = Park("cloudy").turn(30)
+    began_us = park.now_us
+    fault = Fault(kind, target, began_us, began_us + LASTS_S * SECOND_US)
+    life = Life(park.closed, ToleranceWatch(de_koumen(), park.plant))
+    life.loop.faults = Faults(faults=(fault,))
+    drawn_kw = life.turn(LASTS_S + 30)
+    print(f"drawn by the park: {drawn_kw.min():.0f} to {drawn_kw.max():.0f} kW")
     assert life.crossings() == []
 
 
