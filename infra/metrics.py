@@ -125,6 +125,9 @@ class WorkerMetrics:
             "direction",
         )
         self._fallback = gauge("lusbalans_worker_fallback", "1 while a grid loop is on fixed shares (R7).", "grid_loop")
+        self._contradicted = gauge(
+            "lusbalans_worker_contradicted_points", "Points that report and are not believed (R5).", "grid_loop"
+        )
         self._dropped = counter(
             "lusbalans_worker_messages_dropped_total", "Messages the broker did not take in time.", "topic"
         )
@@ -240,6 +243,10 @@ class WorkerMetrics:
         """State whether the grid loop runs on fixed shares."""
         self._fallback.labels(grid_loop).set(active)
 
+    def set_contradicted(self, grid_loop: str, *, points: int) -> None:
+        """State of how many points the readings are fresh and not believed."""
+        self._contradicted.labels(grid_loop).set(points)
+
     def observe_rebuild(self, *, duration_s: float) -> None:
         """Record how long the state of newly assigned partitions took to rebuild."""
         self._rebuild.observe(duration_s)
@@ -283,6 +290,7 @@ class WorkerMetrics:
         self._fallback.remove_by_labels({"grid_loop": grid_loop})
         self._positions.remove_by_labels({"grid_loop": grid_loop})
         self._unknown.remove_by_labels({"grid_loop": grid_loop})
+        self._contradicted.remove_by_labels({"grid_loop": grid_loop})
         self._last_event.remove_by_labels({"grid_loop": grid_loop})
         self._folds.pop(grid_loop, None)
         for gauge in (self._power, self._limit, self._headroom, self._quarter, self._projected):

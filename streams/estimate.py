@@ -64,6 +64,7 @@ class Estimate:
     | uncovered_s | [n_nodes] | seconds of the quarter so far of which no register tells |
     | fresh | [n_nodes] | the node's meter was heard lately; where it has none, all those it is summed from |
     | asset_fresh | [n_assets] | the asset was heard lately |
+    | contradicted | [n_points] | the point reports, and is not believed |
     | reactive_kvar | [n_nodes] | by the node's own meter; NaN where that tells none, or was not heard lately |
     | phase_a | [2, n_nodes] | largest current of any phase, drawn and fed in; likewise |
     """
@@ -76,6 +77,7 @@ class Estimate:
     uncovered_s: Floats
     fresh: NDArray[np.bool_]
     asset_fresh: NDArray[np.bool_]
+    contradicted: NDArray[np.bool_]
     reactive_kvar: Floats
     phase_a: Floats
     feeders_fresh: bool
@@ -89,24 +91,26 @@ def estimate(
     *,
     now_us: int,
     stale_after_s: float,
+    doubted_us: NDArray[np.int64],
     beyond: Span = NO_MORE,
 ) -> Estimate:
     """Read the state at one instant; remembers the load that each new reading of a connection tells.
 
+    `doubted_us` [n_points] is since when each point is not believed (`streams.disbelief`): it counts as silent since.
     `beyond` [n_assets] is how far each asset that is not heard may be from its reversion value (`streams.obeying`).
     """
-    heard = (state.at_us != NEVER) & (now_us - state.at_us <= stale_after_s * 1e6)
+    heard = is_heard(state, doubted_us, now_us=now_us, stale_after_s=stale_after_s)
     asset_fresh = heard[plant.asset_point]
     meters = plant.meter[plant.connection_node]
     meter_fresh = heard[meters]
-    _remember(memory, plant, state, within_us=stale_after_s * 1e6)
-    loads = _loads(plant, memory, heard=meter_fresh, now_us=now_us)
+    _remember(memory, plant, state, heard_us=np.minimum(state.at_us, doubted_us), within_us=stale_after_s * 1e6)
+    loads = _loads(plant, memory, heard=meter_fresh, doubted_us=doubted_us[meters], now_us=now_us)
     assets = _asset_sums(plant, state, heard=asset_fresh)
     below = Span(low_kw=plant.sum_up(assets.low_kw), high_kw=plant.sum_up(assets.high_kw))
     feeders = np.flatnonzero((plant.parent == 0) & (plant.meter >= 0))
     uncontrolled = _uncontrolled(plant, state, loads=loads, below=below, feeders=feeders, heard=heard)
     power = _powers(plant, state, loads=loads, assets=assets, feeders=feeders, heard=heard)
-    energy_kwh, uncovered_s = _quarter(plant, state, power=power, feeders=feeders, now_us=now_us)
+    energy_kwh, uncovered_s = _quarter(plant, state, doubted_us, power=power, feeders=feeders, now_us=now_us)
     own = (plant.meter >= 0) & heard[plant.meter]
     return Estimate(
         now_us=now_us,
@@ -117,10 +121,21 @@ def estimate(
         uncovered_s=uncovered_s,
         fresh=_fresh(plant, own=own, feeders=feeders),
         asset_fresh=asset_fresh,
+        contradicted=doubted_us <= state.at_us,
         reactive_kvar=np.where(own, state.reactive_kvar[plant.meter], np.nan),
         phase_a=np.where(own, state.phase_a[:, plant.meter], np.nan),
         feeders_fresh=bool(np.all(own[feeders])),
     )
+
+
+def is_heard(
+    state: PointState, doubted_us: NDArray[np.int64], *, now_us: int, stale_after_s: float
+) -> NDArray[np.bool_]:
+    """[n_points] Whether each point told something lately that is believed."""
+    heard: NDArray[np.bool_] = (state.at_us != NEVER) & (
+        now_us - np.minimum(state.at_us, doubted_us) <= stale_after_s * 1e6
+    )
+    return heard
 
 
 def _asset_sums(plant: Plant, state: PointState, *, heard: NDArray[np.bool_]) -> Span:
@@ -132,10 +147,12 @@ def _asset_sums(plant: Plant, state: PointState, *, heard: NDArray[np.bool_]) ->
     )
 
 
-def _remember(memory: LoadMemory, plant: Plant, state: PointState, *, within_us: float) -> None:
+def _remember(
+    memory: LoadMemory, plant: Plant, state: PointState, *, heard_us: NDArray[np.int64], within_us: float
+) -> None:
     """A load is a meter's reading minus its assets' near the same instant, however long ago that was."""
     meters = plant.meter[plant.connection_node]
-    at_us, asset_us = state.at_us[meters], state.at_us[plant.asset_point]
+    at_us, asset_us = heard_us[meters], heard_us[plant.asset_point]
     new = at_us > memory.at_us
     near = (asset_us != NEVER) & (np.abs(asset_us - at_us[plant.asset_connection]) <= within_us)
     assets = _asset_sums(plant, state, heard=near)
@@ -144,10 +161,13 @@ def _remember(memory: LoadMemory, plant: Plant, state: PointState, *, within_us:
     memory.at_us[new] = at_us[new]
 
 
-def _loads(plant: Plant, memory: LoadMemory, *, heard: NDArray[np.bool_], now_us: int) -> Span:
+def _loads(
+    plant: Plant, memory: LoadMemory, *, heard: NDArray[np.bool_], doubted_us: NDArray[np.int64], now_us: int
+) -> Span:
     """[n_connections] The load behind each connection that no setpoint moves."""
     contract_kw = plant.contract_kw
-    silent_s = np.where(memory.at_us == NEVER, 1 / RAMP_RATIO_PER_S, (now_us - memory.at_us) / 1e6)
+    known_us = np.minimum(memory.at_us, doubted_us)
+    silent_s = np.where(memory.at_us == NEVER, 1 / RAMP_RATIO_PER_S, (now_us - known_us) / 1e6)
     drift_kw = np.where(heard, 0.0, np.minimum(contract_kw * RAMP_RATIO_PER_S * silent_s, contract_kw))
     floor_kw, ceiling_kw = np.minimum(memory.low_kw, 0.0), np.maximum(memory.high_kw, contract_kw)
     return Span(
@@ -225,14 +245,22 @@ def _fresh(plant: Plant, *, own: NDArray[np.bool_], feeders: NDArray[np.int64]) 
 
 
 def _quarter(
-    plant: Plant, state: PointState, *, power: Span, feeders: NDArray[np.int64], now_us: int
+    plant: Plant,
+    state: PointState,
+    doubted_us: NDArray[np.int64],
+    *,
+    power: Span,
+    feeders: NDArray[np.int64],
+    now_us: int,
 ) -> tuple[Floats, Floats]:
     """Energy and uncovered seconds of all nodes: by their own meter, else summed from what lies below."""
     own = plant.meter >= 0
     energy_kwh = np.zeros((len(plant.node_ids), 2))
     uncovered_s = np.zeros(len(plant.node_ids))
     metered = Span(low_kw=power.low_kw[own], high_kw=power.high_kw[own])
-    energy_kwh[own], uncovered_s[own] = meter_quarter(state, plant.meter[own], power=metered, now_us=now_us)
+    energy_kwh[own], uncovered_s[own] = meter_quarter(
+        state, plant.meter[own], doubted_us=doubted_us, power=metered, now_us=now_us
+    )
     for direction in (0, 1):
         summed = plant.sum_up_quarter(energy_kwh[plant.connection_node, direction])
         energy_kwh[~own, direction] = summed[~own]
@@ -244,15 +272,19 @@ def _quarter(
     return energy_kwh, uncovered_s
 
 
-def meter_quarter(state: PointState, meters: NDArray[np.int64], *, power: Span, now_us: int) -> tuple[Floats, Floats]:
+def meter_quarter(
+    state: PointState, meters: NDArray[np.int64], *, doubted_us: NDArray[np.int64], power: Span, now_us: int
+) -> tuple[Floats, Floats]:
     """Energy of this quarter until now, kWh [n_meters, 2], and the seconds of it no register tells, [n_meters].
 
-    By registers to the newest reading, from there by the unfavourable end of the power [n_meters].
+    By registers to the newest reading, from there by the unfavourable end of the power [n_meters]; of a meter that is not
+    believed since then on, whatever its register says meanwhile.
     """
     start_us = quarter_start_us(now_us)
     so_far = quarter_so_far(state, start_us)
     never = so_far.covered_from_us[meters] == NEVER
     uncovered_s = np.where(never, now_us - start_us, so_far.covered_from_us[meters] - start_us) / 1e6
-    rest_h = np.where(never, 0, np.maximum(now_us - so_far.covered_until_us[meters], 0)) / 1e6 / _S_PER_H
+    until_us = np.maximum(np.minimum(so_far.covered_until_us, doubted_us)[meters], start_us)
+    rest_h = np.where(never, 0, np.maximum(now_us - until_us, 0)) / 1e6 / _S_PER_H
     flow_kw = np.stack([np.maximum(power.high_kw, 0.0), np.maximum(0.0 - power.low_kw, 0.0)], axis=1)
     return so_far.energy_wh[meters] * _KWH_PER_WH + flow_kw * rest_h[:, None], uncovered_s

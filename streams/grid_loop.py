@@ -14,6 +14,7 @@ from balancer.violations import find_violations
 from hub.model import Hub, NodeLimit, OpenPoint
 from hub.open_point import open_point_of
 from hub.overrides import Kept
+from streams.adding_up import AddingUp
 from streams.battery_targets import BatteryTargets, Wishes, seen_by
 from streams.bounds import Floats
 from streams.boxes import Boxes, boxes
@@ -21,6 +22,7 @@ from streams.budgets import Held, Interval
 from streams.carry_over import carry_over
 from streams.codec import Rejected
 from streams.columns import BadReading, Frame, check_columns
+from streams.disbelief import Disbelief
 from streams.estimate import Estimate, LoadMemory, estimate
 from streams.fallback import fallback_shares
 from streams.feeder_check import Contradiction, FeederCheck
@@ -70,6 +72,8 @@ class GridLoop:
         share = next(loop for loop in hub.grid_loops if loop.id == grid_loop)
         self.held = Held(Interval(share.fallback_min_kw, share.fallback_max_kw))
         self._points = PointState(self.plant.points)
+        self._disbelief = Disbelief.of(self._points, gap_s=hub.timing.stale_after_s)
+        self._adding_up = AddingUp.of(self.plant, stale_after_s=hub.timing.stale_after_s)
         self._memory = LoadMemory.empty(len(self.plant.connections))
         self._following = Following(self.plant, delay_s=hub.timing.actuator_s)
         self._targets = BatteryTargets(self.plant)
@@ -223,8 +227,17 @@ class GridLoop:
     def _look(self, *, tick: int, now_us: int) -> _Look:
         stale_after_s = self._timing.stale_after_s
         beyond = self._obeying.beyond_reversion(self._points.power_kw[self.plant.asset_point], now_us=now_us)
+        self._disbelief.observe(self._points)
+        self._adding_up.observe(self._points, now_us=now_us)
+        off_us = self._adding_up.doubted_us(self._points, confirmed=self._disbelief.confirmed)
         known = estimate(
-            self.plant, self._points, self._memory, now_us=now_us, stale_after_s=stale_after_s, beyond=beyond
+            self.plant,
+            self._points,
+            self._memory,
+            now_us=now_us,
+            stale_after_s=stale_after_s,
+            doubted_us=np.minimum(self._disbelief.doubted_us, off_us),
+            beyond=beyond,
         )
         judged_kw = judged_bounds_kw(
             self.plant.bounds, energy_kwh=known.energy_kwh, uncovered_s=known.uncovered_s, now_us=now_us
@@ -307,6 +320,7 @@ class GridLoop:
             mode="closed" if known.feeders_fresh else "fallback",
             open_point=str(self.open_point.certainty),
             open_after=list(self.open_point.positions),
+            contradicted=[plant.points.ids[at] for at in np.flatnonzero(known.contradicted).tolist()],
         )
 
 

@@ -286,6 +286,9 @@ class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     fixed shares, and their rows in `nodes` tell of what hangs on the section itself. Newer writers only, of a loop."""
     open_after: list[int] | msgspec.UnsetType = msgspec.UNSET
     """Where the ring may be open, after how many sections counted from feeder a; one place where it is confirmed."""
+    contradicted: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Points whose readings look fresh and are not believed, for a register or the meter above contradicts them (R5).
+    Newer writers only."""
 
 
 class DeadLetterReason(StrEnum):

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
+from msgspec import UnsetType
 from prometheus_client import CollectorRegistry
 
 from hub.model import STATION, Hub
@@ -54,6 +55,8 @@ class Report:
         """Publish what a tick found."""
         self.metrics.observe_tick(state.grid_loop, duration_s=duration_s, missed=missed)
         self.metrics.set_fallback(state.grid_loop, active=state.mode != "closed")
+        if not isinstance(state.contradicted, UnsetType):
+            self.metrics.set_contradicted(state.grid_loop, points=len(state.contradicted))
         for violation in state.violations:
             self.metrics.count_violation(
                 state.grid_loop, layer=violation.layer, direction=cast("Direction", violation.direction)

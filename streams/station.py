@@ -17,7 +17,8 @@ from streams.bounds import Floats, compile_bounds, lay_out_bounds
 from streams.budgets import Exposure, Interval, Lent, grant, is_sound
 from streams.codec import Rejected
 from streams.columns import BadReading, Frame, Points, check_columns
-from streams.estimate import Span, meter_quarter
+from streams.disbelief import FOREVER_US, Disbelief
+from streams.estimate import Span, is_heard, meter_quarter
 from streams.fallback import fallback_shares
 from streams.fold import NEVER, PointState, fold
 from streams.limits import judged_bounds_kw, within_apparent_kw
@@ -49,6 +50,7 @@ class Station:
         self._lent = {loop: Lent(share) for loop, share in self._shares.items()}
         most_kw = ABSURD_FACTOR * sum(connection.capacity_kva for connection in hub.connections)
         self._points = PointState(Points(NODES, np.full(len(NODES), most_kw)))
+        self._disbelief = Disbelief.of(self._points, gap_s=hub.timing.stale_after_s)
         self._grid_loops, self._cos_phi_ratio = hub.grid_loops, hub.cos_phi_ratio
         self._upper = self._lay_out(hub.limits)
         self._part = _parts(self._shares)
@@ -134,10 +136,12 @@ class Station:
 
     def clear(self, *, tick: int, now_us: int) -> Clearing:
         """Share out what the park may draw and feed in among the loops."""
-        heard = bool(np.all(now_us - self._points.at_us <= self._timing.stale_after_s * 1e6))
+        self._disbelief.observe(self._points)
+        doubted_us = self._disbelief.doubted_us
+        heard = bool(is_heard(self._points, doubted_us, now_us=now_us, stale_after_s=self._timing.stale_after_s).all())
         power_kw = np.nan_to_num(self._points.power_kw)
         power = Span(low_kw=power_kw, high_kw=power_kw)
-        energy_kwh, uncovered_s = meter_quarter(self._points, _ALL, power=power, now_us=now_us)
+        energy_kwh, uncovered_s = meter_quarter(self._points, _ALL, doubted_us=doubted_us, power=power, now_us=now_us)
         bounds_kw = self._bounds_kw(energy_kwh, uncovered_s, now_us=now_us)
         exposures = self._exposures(now_us)
         loops = {loop: view_loop(self._offers.get(loop), exposures[loop], tick=tick) for loop in self._lent}
@@ -200,6 +204,7 @@ class Station:
             missed_ticks=self.missed_ticks,
             folded_until_us=self.folded_until_us,
             mode="closed" if lends else "fallback",
+            contradicted=[NODES[at] for at in np.flatnonzero(self._disbelief.doubted_us < FOREVER_US).tolist()],
         )
 
 

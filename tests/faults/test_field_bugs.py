@@ -25,6 +25,11 @@ failsafe was left on a bare heartbeat
     tests/connectors/dispatch/test_rules.py::test_R12_a_decision_on_old_telemetry_brings_nothing_out_of_failsafe
 "0 W" of a dead roof meter was believed by the export guard
     tests/streams/test_estimate.py::test_pv_that_is_not_heard_counts_as_nothing_for_import_and_in_full_for_export
+a driver republished frozen values with fresh timestamps
+    tests/streams/test_disbelief.py::test_a_driver_that_republishes_frozen_values_with_fresh_timestamps_is_caught_within_a_minute
+    tests/streams/test_adding_up.py::test_a_connection_whose_driver_repeats_its_last_values_is_contradicted_by_its_feeder
+values were frozen for 39 minutes
+    tests/streams/test_disbelief.py::test_values_that_were_frozen_for_39_minutes_are_not_believed_from_when_they_froze
 an endless loop where the minimum was 0
     test_a_tick_ends_where_every_minimum_is_0_and_nothing_is_allowed
 an undefined meter made the controller throw

@@ -47,6 +47,7 @@ COUNTED = {
     "incarnation",
     "generation",
     "messages",
+    "points",
     "up",
     "by",
     "conditions",

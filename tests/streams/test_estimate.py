@@ -299,3 +299,41 @@ def test_r6_one_dead_meter_or_device_changes_nothing_but_the_nodes_above_it(seed
         worse = after_kw - before_kw if end == "high_kw" else before_kw - after_kw
         assert (worse >= -1e-9).all()
     assert looks[1].fresh[elsewhere].all()
+
+
+def test_r5_a_frozen_connection_counts_as_silent_since_it_froze_and_its_quarter_at_the_worst_since_then(factory):
+    for second in range(120):
+        factory.hear(at_s=second, factory=80.0, import_wh={FACTORY: round(80_000 * min(second, 50) / 3600)})
+        known = factory.look(at_s=second)
+    assert [known.power.low_kw[factory.at], known.power.high_kw[factory.at]] == [0, 200]
+    assert not known.fresh[factory.at]
+    told_kwh = 80 * 50 / 3600
+    assert known.energy_kwh[factory.at, 0] == pytest.approx(told_kwh + 200 * (119 - 50) / 3600, rel=0.03)
+
+
+def test_r5_a_silent_point_is_known_to_be_so_within_5_seconds_of_its_first_missing_reading():
+    chance, park = random.Random(5), Park("sunny-noon").turn(1)
+    loop = park.loops["lus-1"]
+    node_of = {point: node for node, point in enumerate(loop.plant.meter.tolist()) if point >= 0}
+    asset_of = {point: asset for asset, point in enumerate(loop.plant.asset_point.tolist())}
+    silenced, missed, found_s = 0, 0, []
+    while silenced < 10_000:
+        last_us = np.array([park.now_us + chance.randrange(SECOND_US) for _ in loop.plant.points.ids])
+        heard = np.ones(len(last_us), np.bool_)
+        for second in range(1, 8):
+            now_us = park.now_us + second * SECOND_US + chance.randrange(300_000)
+            loop._points.at_us[:] = np.minimum(last_us, now_us)
+            known, before = loop._look(tick=second, now_us=now_us).known, heard
+            heard = np.array(
+                [
+                    known.asset_fresh[asset_of[p]] if p in asset_of else known.fresh[node_of[p]]
+                    for p in range(len(heard))
+                ]
+            )
+            since_due_us = now_us - last_us - SECOND_US
+            missed += int((heard & (since_due_us > 5 * SECOND_US)).sum())
+            found_s += (since_due_us[before & ~heard] / 1e6).tolist()
+        silenced += len(last_us)
+    print(f"of {silenced} points {missed} missed; found {min(found_s):.1f} to {max(found_s):.1f} s after the first gap")
+    assert (missed, len(found_s)) == (0, silenced)
+    assert max(found_s) <= 5.0 + 0.3  # a tick looks each second, some of them late
