@@ -68,7 +68,7 @@ def kept_by(asset: Asset, override: Override | None, *, at_us: int) -> Kept:
     rest_kw = _within(asset, 0.0)
     if override is None or (override.until_us is not None and at_us >= override.until_us):
         return Kept(min_kw=asset.min_kw, max_kw=asset.max_kw, rest_kw=rest_kw)
-    power_kw = override.power_kw or 0.0  # without one it stops
+    power_kw = 0.0 if override.power_kw is None else override.power_kw
     least_kw = 0.0 - power_kw if override.kind is OverrideKind.AT_MOST else power_kw
     return Kept(min_kw=_within(asset, least_kw), max_kw=_within(asset, power_kw), rest_kw=rest_kw)
 

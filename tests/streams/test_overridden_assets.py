@@ -87,7 +87,7 @@ def test_an_offer_that_was_made_before_a_stop_is_not_balanced_on():
 
 
 def without_feeder(powers_kw):
-    return {point: power_kw for point, power_kw in powers_kw.items() if point != "south/a"}
+    return {point: power_kw for point, power_kw in powers_kw.items() if point not in ("south/a", "north/a")}
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,11 @@ def without_feeder(powers_kw):
 def test_r7_without_a_feeder_meter_an_asset_goes_home_no_further_from_rest_than_its_override(override, expected):
     cycle = cycle_of(loop_of("south", override), without_feeder(south_kw(charger=5.0)))
     assert told(cycle)["charger"][:2] == expected
+
+
+def test_r7_a_battery_that_is_held_at_discharging_lets_go_likewise():
+    cycle = cycle_of(loop_of("north", kept("battery", "hold", -40.0)), without_feeder(north_kw(battery=-40.0)))
+    assert told(cycle)["battery"][:2] == (0.0, "fallback")
 
 
 def room_of(loop, *, second):
