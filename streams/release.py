@@ -71,6 +71,8 @@ class Release:
             self._tightened_us[:] = now_us
             tolerance_kw = np.maximum(TOLERANCE_RATIO * self.plant.devices.rated_kw, TOLERANCE_KW)
             self._restrained = np.abs(self.planned_kw - boxes.target_kw) > tolerance_kw
+        # After a clock that was put back a hold begins anew: it must not last until the old time comes again.
+        self._tightened_us = np.minimum(self._tightened_us, now_us)
         way_kw = best_kw - self.planned_kw
         back_kw = boxes.target_kw - self.planned_kw
         opens = self._restrained & (way_kw * back_kw > 0) & (np.abs(way_kw) <= np.abs(back_kw))
