@@ -85,21 +85,28 @@ class QuarterHistory:
 
         `net = sum(w_load load) / sum(w_load) - sum(w_sun sun) / sum(w_sun)` over the same quarter of the days before.
         """
-        ahead = quarter + np.arange(QUARTERS_PER_DAY)
-        before = ahead[:, None] - QUARTERS_PER_DAY * _BACK  # [96, days]
-        row = before % _RING
-        known = (self.known[row] == before) & (before >= 0)
-        alike = np.where(_kind_of_day(before) == _kind_of_day(ahead)[:, None], 1.0, OTHER_KIND_RATIO)
-        return _mean(self.load_kw[row], known * alike * LOAD_DECAY_RATIO**_BACK) - _mean(
-            self.sun_kw[row], known * SUN_DECAY_RATIO**_BACK
-        )
+        ahead = quarter + (np.arange(QUARTERS_PER_DAY) - quarter) % QUARTERS_PER_DAY  # by the quarter of the day
+        before = ahead - QUARTERS_PER_DAY * _BACK[:, None]  # [days, 96]
+        known = (self.known[before % _RING] == before) & (before >= 0)
+        alike = np.where(_kind_of_day(before) == _kind_of_day(ahead), 1.0, OTHER_KIND_RATIO)
+        day = before // QUARTERS_PER_DAY % DAYS  # of the ring
+        load_kw = _mean(self.load_kw, day, known * alike * LOAD_DECAY_RATIO ** _BACK[:, None])
+        net_kw = load_kw - _mean(self.sun_kw, day, known * SUN_DECAY_RATIO ** _BACK[:, None])
+        return np.roll(net_kw, -(quarter % QUARTERS_PER_DAY), axis=0)
 
 
-def _mean(values: Floats, weight: Floats) -> Floats:
-    """[96, n_nodes] Weighted mean over the days of `values` [96, days, n_nodes]; NaN where nothing weighs."""
-    total = weight.sum(axis=1)
-    share = weight / np.where(total > 0, total, np.nan)[:, None]
-    mean: Floats = np.einsum("qd,qdn->qn", share, values)
+def _mean(ring_kw: Floats, day: Indices, weight: Floats) -> Floats:
+    """[96, n_nodes] Mean over the days of a ring, by the quarter of the day; NaN where nothing weighs.
+
+    Args:
+        ring_kw: [quarters, n_nodes].
+        day: [days, 96] where in the ring each day is.
+        weight: [days, 96] of it.
+    """
+    total = weight.sum(axis=0)
+    share = np.empty_like(weight)
+    np.put_along_axis(share, day, weight / np.where(total > 0, total, np.nan), axis=0)
+    mean: Floats = np.einsum("dq,dqn->qn", share, ring_kw.reshape(DAYS, QUARTERS_PER_DAY, -1))
     return mean
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from balancer.forecast import QuarterHistory
 from balancer.target_policy import Band, Batteries, Fleet, band, target_kw
-from balancer.wishes import wishes_of
+from balancer.wishes import Wish, wishes_of
 from hub.quarters import QUARTER_US
 from streams.bounds import Floats, Indices, indices
 from streams.boxes import Boxes
@@ -38,6 +38,9 @@ STEP_RATIO: Final = 0.01
 tick, and its charge is measured no finer."""
 
 
+_REASON: Final = {wish: Reason(wish) for wish in Wish}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What is known at one instant."""
@@ -60,7 +63,13 @@ class Wishes:
     places: Indices
     """Of the batteries, among the plant's assets."""
     power_kw: Floats
-    reason: tuple[Reason, ...]
+    within: Band
+    soc_ratio: Floats
+
+    @property
+    def reason(self) -> tuple[Reason, ...]:
+        """Why each is there."""
+        return tuple(_REASON[wish] for wish in wishes_of(self.within, self.soc_ratio, self.power_kw))
 
     def in_boxes(self, room: Boxes) -> Boxes:
         """The same boxes with these targets; what is not steered stays as it is."""
@@ -115,8 +124,10 @@ class BatteryTargets:
         """Of the batteries, among the plant's assets."""
         above = below[:, self.places].any(axis=1) & _under(plant, root)
         self._nodes = np.flatnonzero(above)
-        self._below_pv = (below[self._nodes] & plant.is_pv).astype(np.float64)
-        self._below_battery = (below[self._nodes] & plant.is_battery).astype(np.float64)
+        self._own = np.flatnonzero(below[root])
+        """Places of the assets below the root; columns of the two that follow."""
+        self._below_pv = (below & plant.is_pv)[np.ix_(self._nodes, self._own)].astype(np.float64)
+        self._below_battery = (below & plant.is_battery)[np.ix_(self._nodes, self._own)].astype(np.float64)
         self._holds = below[np.ix_(self._nodes, self.places)]
         self._carries = [_carried(plant, node) for node in self._nodes.tolist()]
         self._history = QuarterHistory(len(self._nodes))
@@ -124,6 +135,8 @@ class BatteryTargets:
         self._capacity_kwh = np.array([a.rated_kw if a.energy_kwh is None else a.energy_kwh for a in owned])
         self._efficiency_ratio = np.array([1.0 if a.efficiency_ratio is None else a.efficiency_ratio for a in owned])
         self._rated_kw = np.array([a.rated_kw for a in owned])
+        nothing = np.zeros(0)
+        self._none = Wishes(places=self.places, power_kw=nothing, within=Band(nothing, nothing), soc_ratio=nothing)
         self._made_for: tuple[object, Interval] | None = None
         self._fleet: Fleet | None = None
         self._plan: _Plan | None = None
@@ -144,23 +157,23 @@ class BatteryTargets:
             share: the root's fallback share: within it no other grid loop has to give way.
         """
         if not len(self.places):
-            return Wishes(places=self.places, power_kw=np.zeros(0), reason=())
+            return self._none
         soc_ratio, quarter = seen.soc_ratio[self.places], seen.now_us // QUARTER_US
         import_kw, headroom_kw = self._look(seen, share, quarter)
         within = self._planned(plant, share, quarter).at(quarter, self._holds)
         power_kw = self._stepped(
             target_kw(self._batteries(plant), within, soc_ratio, import_kw=import_kw, headroom_kw=headroom_kw)
         )
-        reason = tuple(Reason(wish) for wish in wishes_of(within, soc_ratio, power_kw))
-        return Wishes(places=self.places, power_kw=power_kw, reason=reason)
+        return Wishes(places=self.places, power_kw=power_kw, within=within, soc_ratio=soc_ratio)
 
     def _look(self, seen: Seen, share: Interval, quarter: int) -> tuple[float, float]:
         """Remember what is seen; returns import and headroom of the root without its batteries, each the least it is.
 
         What its roofs could make, but are held from making, counts as made: nothing leaves a battery in its stead.
         """
-        roofs_kw, sun_kw = self._below_pv @ seen.asset_kw, self._below_pv @ seen.sun_kw
-        stored_kw = self._below_battery @ seen.asset_kw
+        asset_kw = seen.asset_kw[self._own]
+        roofs_kw, sun_kw = self._below_pv @ asset_kw, self._below_pv @ seen.sun_kw[self._own]
+        stored_kw = self._below_battery @ asset_kw
         low_kw, high_kw = (end_kw[self._nodes] - stored_kw for end_kw in (seen.node.low_kw, seen.node.high_kw))
         self._history.observe(quarter, load_kw=(low_kw + high_kw) / 2 - roofs_kw, sun_kw=sun_kw)
         held_kw = max(float(sun_kw[0] + roofs_kw[0]), 0.0)
@@ -178,8 +191,8 @@ class BatteryTargets:
     def _stepped(self, battery_kw: Floats) -> Floats:
         """Toward 0, so that no more than there is room for is used."""
         step_kw = np.maximum(STEP_RATIO * self._rated_kw, GRAIN_KW)  # a rating may be 0
-        stepped_kw: Floats = np.fix((battery_kw / step_kw).round(6)) * step_kw
-        return stepped_kw
+        steps: Floats = np.trunc((battery_kw / step_kw).round(6))
+        return steps * step_kw
 
     def _planned(self, plant: Plant, share: Interval, quarter: int) -> "_Plan":
         """What was planned, or a new plan: every hour, and under other limits."""
