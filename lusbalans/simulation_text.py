@@ -12,15 +12,25 @@ from lusbalans.summary_text import print_summary
 MOST_TOLD: Final = 10
 """Crossings, and points without a profile, that are named; the JSON names them all."""
 
-_COMPARED: Final = (
-    "imported_kwh", "exported_kwh", "charged_kwh", "curtailed_kwh", "quarters_breached", "limits_breached",
-    "crossing_count",
-)  # fmt: skip
+_COMPARED: Final = {
+    "imported_kwh": "kWh imported",
+    "exported_kwh": "kWh exported",
+    "charged_kwh": "kWh charged",
+    "curtailed_kwh": "kWh curtailed",
+    "quarters_breached": "quarters breached",
+    "limits_breached": "limits breached",
+    "crossing_count": "crossings of the tolerance curve",
+}
+_WITHIN_SECONDS: Final = frozenset({"crossing_count"})
+"""Says nothing in longer steps."""
+
+_OF_SERVICES: Final = frozenset({"first setpoint", "tick to setpoint", "reading to setpoint", "rows stored"})
+"""Rows of the summary that nothing simulated has; of steps that send no frame, the setpoints neither."""
 
 
 def print_simulation(summary: SimulationSummary, console: Console) -> None:
     """Print it."""
-    print_summary(summary, console)
+    print_summary(summary, console, without=_OF_SERVICES | ({"setpoints"} if summary.not_assessed else set()))
     for line in _lines(summary):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -45,9 +55,15 @@ def _lines(summary: SimulationSummary) -> Iterator[str]:
             f" {'-' if charging.jain_index is None else f'{charging.jain_index:.3f}'}"
         )
     if (other := summary.unbalanced) is not None:
-        for name in _COMPARED:
-            yield f"with nobody balancing: {name} {getattr(other, name):,} instead of {getattr(summary, name):,}"
+        for name, words in _COMPARED.items():
+            if not (summary.not_assessed and name in _WITHIN_SECONDS):
+                theirs, ours = _figure(getattr(other, name)), _figure(getattr(summary, name))
+                yield f"with nobody balancing: {theirs} instead of {ours} {words}"
     if summary.without_profile:
         names = ", ".join(summary.without_profile[:MOST_TOLD])
         more = len(summary.without_profile) - MOST_TOLD
         yield f"without profile, so at the least power they can have: {names}{f' and {more} more' if more > 0 else ''}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"

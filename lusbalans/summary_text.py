@@ -1,6 +1,6 @@
 """A summary for people: what happened, how fast, how much energy, and how near the limits came."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from rich import box
@@ -19,9 +19,9 @@ NEAREST: Final = 8
 _WHEN: Final = {"quarter": "per quarter", "instant": "at once"}
 
 
-def print_summary(summary: Summary, console: Console) -> None:
-    """Print it as tables."""
-    console.print(Group(*_parts(summary)))
+def print_summary(summary: Summary, console: Console, *, without: Collection[str] = ()) -> None:
+    """Print it as tables; `without` these rows of the first."""
+    console.print(Group(*_parts(summary, without)))
 
 
 def verdict(summary: Summary) -> str:
@@ -36,9 +36,9 @@ def verdict(summary: Summary) -> str:
     return f"BREACHED: {', '.join(names[:5])}{more}"
 
 
-def _parts(summary: Summary) -> Iterator[RenderableType]:
+def _parts(summary: Summary, without: Collection[str]) -> Iterator[RenderableType]:
     yield Text(f"\n{summary.hub}: {_duration(summary)}", style="bold")
-    yield _figures(summary)
+    yield _figures(summary, without)
     yield _limits(summary)
     yield Text(verdict(summary), style="bold" if summary.limits_breached == 0 else "bold red")
 
@@ -47,10 +47,11 @@ def _duration(summary: Summary) -> str:
     if summary.began_us is None or summary.until_us is None:
         return "no readings"
     minutes, seconds = divmod(round((summary.until_us - summary.began_us) / 1e6), 60)
-    return f"{minutes} min {seconds} s of readings"
+    hours, minutes = divmod(minutes, 60)
+    return f"{f'{hours:,} h {minutes} min' if hours else f'{minutes} min {seconds} s'} of readings"
 
 
-def _figures(summary: Summary) -> Table:
+def _figures(summary: Summary, without: Collection[str]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     after_s = summary.first_setpoint_after_s
     results = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.results.items())
@@ -69,7 +70,8 @@ def _figures(summary: Summary) -> Table:
         "rows stored": ", ".join(f"{table} {rows:,}" for table, rows in summary.rows_stored.items()) or "none",
     }
     for name, value in rows.items():
-        table.add_row(name, value)
+        if name not in without:
+            table.add_row(name, value)
     return table
 
 

@@ -85,6 +85,14 @@ def test_compare_tells_what_would_be_with_nobody_balancing(run, profiles, period
     assert summary["charged_kwh"] > 0
 
 
+def test_for_people_a_comparison_is_in_words_and_says_only_what_the_steps_tell(run, profiles):
+    said = run(profiles({METAL: 10, GARAGE: 5, "pv-1": -85}), *HOUR, "--compare").stdout
+    assert "1 h 0 min of readings" in said
+    assert "with nobody balancing: 64.0 instead of 0.0 kWh exported" in said
+    for service in ("rows stored", "tick to setpoint", "no answers", "crossings"):
+        assert service not in said
+
+
 def test_a_breached_limit_is_exit_code_4(run, profiles):
     done = run(profiles({GARAGE: 33}), *HOUR, "--json")
     assert done.exit_code == 4
