@@ -13,13 +13,14 @@ from typing import Final
 
 import structlog
 
-from hub.model import STATION, Certainty, Hub
+from hub.model import STATION, Hub
 from infra.clock import now_us
 from infra.settings import Settings
 from streams.codec import Rejected, decode_budget, decode_offer
 from streams.grid_loop import GridLoop
 from streams.intake import LETTER_WEIGHT, Arrived
 from streams.messages import Claim, DeadLetterReason, Epoch, LoopState
+from streams.open_point_sayings import OpenPointSayings
 from streams.outbox import Outbox
 from streams.override_entries import ParkOverrides
 from streams.park_limits import ParkLimits
@@ -31,7 +32,6 @@ from streams.signature import Headers, read_keyring
 from streams.station import Station
 from streams.topics import (
     CLAIM,
-    CONDITION,
     LIMIT,
     LOOP_BUDGET,
     LOOP_OFFER,
@@ -41,12 +41,9 @@ from streams.topics import (
     TELEMETRY,
     TOPOLOGY,
     Topic,
-    condition_key,
     key_of,
 )
-from streams.topology_changes import doubt_open_point, unknown_open_point
 from streams.topology_entries import ParkTopology
-from streams.two_people import Done
 
 _log = structlog.get_logger()
 
@@ -85,8 +82,7 @@ class Conductor:
         self._cleared = 0
         self._balanced: dict[str, int] = {}
         self._missed: dict[str, int] = {}
-        self._doubted: dict[str, bool] = {}
-        """Whether a ring's open point was said to be unknown, by us; of rings that were ever moved or doubted."""
+        self._sayings = OpenPointSayings(self.topology.known, name)
 
     # Who owns what
 
@@ -105,6 +101,7 @@ class Conductor:
         """Own these partitions from now on; the state of others is dropped."""
         kept = self._partitions
         self._partitions = {n: kept.get(n) or OwnedPartition.of(self._hub, n) for n in numbers}
+        self._sayings = OpenPointSayings(self.topology.known, self.name)  # who takes a loop over says anew how it is
         names = [name for partition in self._partitions.values() for name in partition.names.values()]
         self.report.assigned(names, incarnation=self._settings.incarnation, generation=generation)
 
@@ -373,25 +370,8 @@ class Conductor:
         await self.outbox.send(LOOP_STATE, name, cycle.state)
         self.report.wrote(cycle.setpoints)
         self._ticked(cycle.state)
-        await self._tell_open_point(loop, cycle.state)
-
-    async def _tell_open_point(self, loop: GridLoop, state: LoopState) -> None:
-        """Doubt an open point that the meters contradict, for everybody; say when it began to be in doubt, or ended."""
-        name, open_point = state.grid_loop, loop.open_point
-        if loop.contradiction is not None and open_point.certainty is Certainty.CONFIRMED:
-            _log.error("open_point_contradicted", grid_loop=name, why=str(loop.contradiction))
-            doubted = doubt_open_point(
-                self.topology.known, name, by=self.name, why=str(loop.contradiction), now_us=now_us()
-            )
-            if isinstance(doubted, Done):
-                await self.outbox.send(TOPOLOGY, name, doubted.entry)
-        unknown = open_point.certainty is Certainty.UNKNOWN
-        entry = self.topology.known.find(name)
-        if entry is not None and self._doubted.get(name) is not unknown:
-            self._doubted[name] = unknown
-            condition = unknown_open_point(self._hub.id, entry, seen=unknown, at_us=state.at_us)
-            await self.outbox.send_as(CONDITION, condition_key(self._hub.id, condition.id), condition)
-        self.report.metrics.set_open_point(name, positions=len(open_point.positions), unknown=unknown)
+        for topic, key, message in self._sayings.after_tick(loop, now_us=now_us()):
+            await self.outbox.send_as(topic, key, message)
 
     def _ticked(self, state: LoopState) -> None:
         missed = state.missed_ticks - self._missed.get(state.grid_loop, 0)

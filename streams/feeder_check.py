@@ -1,9 +1,11 @@
 """Whether the meters of a ring's feeders fit where it should be open: else somebody switched it unannounced. Pure.
 
-A feeder carries what hangs on its arm. Where it measures more, or less, than the meters of these connections can add up
-to, for some time, the ring is not open where it was said to be, or a meter is wrong: either way nobody knows.
+A feeder carries what hangs on its arm. Where one measures more than the meters of these connections can add up to, and
+the other as much less, for some time, the ring is not open where it was said to be. Where only one is off, a meter is
+wrong, and that is for `streams.adding_up`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +21,9 @@ TOLERANCE_RATIO: Final = 0.03
 
 TOLERANCE_KW: Final = 10.0
 """... and at least this much. Less than that on the wrong feeder is within any cable's own tolerance."""
+
+SHARED_RATIO: Final = 0.5
+"""What one feeder has too much the other must lack to this share at least; meters differ by far less."""
 
 LEAST_PATIENCE_S: Final = 10.0
 PATIENCE_CADENCES: Final = 5
@@ -74,21 +79,19 @@ class FeederCheck:
 
 
 def contradiction(plant: Plant, known: Estimate) -> Contradiction | None:
-    """Return the feeder that fits its arm least; None where both fit."""
-    low_kw, high_kw = _connections_kw(plant, known)
+    """Return the feeder that fits its arm least where the other one makes up for it; None where all fits."""
     arms = np.flatnonzero((plant.parent == 0) & (plant.meter >= 0)).tolist()
-    over_kw = {
-        arm: _beyond_kw(
-            known.power.high_kw[arm],
-            low_kw[plant.pair_connection[plant.pair_node == arm]],
-            high_kw[plant.pair_connection[plant.pair_node == arm]],
-        )
-        for arm in arms
-    }
-    worst = max(over_kw, key=lambda arm: abs(over_kw[arm]))
-    if over_kw[worst] == 0.0:
+    low_kw, high_kw = _connections_kw(plant, known)
+    below = [plant.pair_connection[plant.pair_node == arm] for arm in arms]
+    over_kw = [_beyond_kw(known, arm, low_kw[at], high_kw[at]) for arm, at in zip(arms, below, strict=True)]
+    worst = max(range(len(arms)), key=lambda at: abs(over_kw[at]))
+    other_kw = sum(over_kw) - over_kw[worst]
+    fits = _tolerated(over_kw[worst], low_kw[below[worst]], high_kw[below[worst]])
+    if fits or other_kw * over_kw[worst] >= 0 or abs(other_kw) < SHARED_RATIO * abs(over_kw[worst]):
         return None
-    return Contradiction(plant.node_ids[worst], over_kw[worst], _fitting(plant, known, arms, low_kw, high_kw))
+    return Contradiction(
+        plant.node_ids[arms[worst]], over_kw[worst], _fitting(plant, known, arms, low_kw=low_kw, high_kw=high_kw)
+    )
 
 
 def _connections_kw(plant: Plant, known: Estimate) -> tuple[Floats, Floats]:
@@ -96,29 +99,27 @@ def _connections_kw(plant: Plant, known: Estimate) -> tuple[Floats, Floats]:
     return known.power.low_kw[plant.connection_node], known.power.high_kw[plant.connection_node]
 
 
-def _beyond_kw(feeder_kw: float, low_kw: Floats, high_kw: Floats) -> float:
-    """By how much a feeder is out of what its connections can add up to; 0 within the tolerance."""
+def _beyond_kw(known: Estimate, arm: int, low_kw: Floats, high_kw: Floats) -> float:
+    """By how much a feeder is out of what its connections can add up to."""
+    feeder_kw = float(known.power.high_kw[arm])
+    return max(feeder_kw - float(high_kw.sum()), 0.0) + min(feeder_kw - float(low_kw.sum()), 0.0)
+
+
+def _tolerated(over_kw: float, low_kw: Floats, high_kw: Floats) -> bool:
     flow_kw = float(np.maximum(np.abs(low_kw), np.abs(high_kw)).sum())
-    tolerance_kw = max(TOLERANCE_KW, TOLERANCE_RATIO * flow_kw)
-    if feeder_kw > high_kw.sum() + tolerance_kw:
-        return float(feeder_kw - high_kw.sum())
-    if feeder_kw < low_kw.sum() - tolerance_kw:
-        return float(feeder_kw - low_kw.sum())
-    return 0.0
+    return abs(over_kw) <= max(TOLERANCE_KW, TOLERANCE_RATIO * flow_kw)
 
 
-def _fitting(plant: Plant, known: Estimate, arms: list[int], low_kw: Floats, high_kw: Floats) -> tuple[int, ...]:
+def _fitting(plant: Plant, known: Estimate, arms: Sequence[int], *, low_kw: Floats, high_kw: Floats) -> tuple[int, ...]:
     """Positions in which both feeders would fit."""
     ring = next(loop for loop in plant.hub.grid_loops if loop.id == plant.grid_loop)
     fits = []
     for position in range(len(ring.sections) + 1):
-        below = carried(ring, position)
-        on_arm = [
-            [at for at, c in enumerate(plant.connections) if c.section in below[plant.node_ids[arm]]] for arm in arms
-        ]
+        on = carried(ring, position)
+        below = [[at for at, c in enumerate(plant.connections) if c.section in on[plant.node_ids[arm]]] for arm in arms]
         if all(
-            _beyond_kw(known.power.high_kw[arm], low_kw[ats], high_kw[ats]) == 0.0
-            for arm, ats in zip(arms, on_arm, strict=True)
+            _tolerated(_beyond_kw(known, arm, low_kw[at], high_kw[at]), low_kw[at], high_kw[at])
+            for arm, at in zip(arms, below, strict=True)
         ):
             fits.append(position)
     return tuple(fits)

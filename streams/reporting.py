@@ -8,7 +8,7 @@ from typing import Final, cast
 from msgspec import UnsetType
 from prometheus_client import CollectorRegistry
 
-from hub.model import STATION, Hub
+from hub.model import STATION, Certainty, Hub
 from hub.tree import build_tree
 from infra.health import Check, Health, fresh, fresh_after_grace
 from infra.metrics import NODE_LEVELS, Direction, NodeLabels, WorkerMetrics
@@ -61,6 +61,9 @@ class Report:
             self.metrics.count_violation(
                 state.grid_loop, layer=violation.layer, direction=cast("Direction", violation.direction)
             )
+        if not isinstance(state.open_after, UnsetType):
+            unknown = state.open_point == Certainty.UNKNOWN
+            self.metrics.set_open_point(state.grid_loop, positions=len(state.open_after), unknown=unknown)
         self._nodes(state.nodes)
 
     def wrote(self, frame: SetpointFrame) -> None:

@@ -14,7 +14,6 @@ from hub.limit_checks import MOST_CHARACTERS, is_line
 from hub.model import Certainty, GridLoop
 from hub.open_point import permitted
 from hub.quarters import quarter_start_us
-from streams.guard_messages import Condition, ConditionKind, ConditionPhase
 from streams.topology_entries import KnownTopology, positions_of
 from streams.topology_messages import TopologyEntry, TopologyProposal, TopologyTerms
 from streams.two_people import Done, NotAllowed, NotThere, Pending, Person, Refusal, Unusable, as_change_of
@@ -81,20 +80,6 @@ def doubt_open_point(
     )
     proposed = None if entry is None else entry.proposed
     return Done(_entry(known, ring, terms, proposed, by=by, why=why, now_us=now_us))
-
-
-def unknown_open_point(hub_id: str, entry: TopologyEntry, *, seen: bool, at_us: int) -> Condition:
-    """Say on the log that a ring's open point is in doubt, or is no more."""
-    return Condition(
-        id=f"{ConditionKind.OPEN_POINT_UNKNOWN}/{entry.grid_loop}",
-        hub=hub_id,
-        subject=entry.grid_loop,
-        kind=ConditionKind.OPEN_POINT_UNKNOWN,
-        phase=ConditionPhase.SEEN if seen else ConditionPhase.GONE,
-        at_us=at_us,
-        role="worker",
-        text=f"{entry.changed_by}: {entry.changed_why}",
-    )
 
 
 def _problem_of_move(ring: GridLoop, terms: TopologyTerms, open_after: int) -> str:

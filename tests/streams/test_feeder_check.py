@@ -67,6 +67,25 @@ def test_a_connection_that_is_not_heard_may_be_what_the_feeder_measures():
         assert ring.loop.contradiction is None
 
 
+@pytest.mark.parametrize(
+    ("changed", "contradicts"),
+    [
+        pytest.param({"north/a": 180.0}, False, id="one feeder alone is off: a meter, not the open point"),
+        pytest.param({"north/a": 180.0, "north/b": 30.0}, False, id="the other by little, the other way"),
+        pytest.param({"north/a": 180.0, "north/b": 140.0}, False, id="both the same way"),
+        pytest.param({"north/a": 100.0, "north/b": 20.0}, True, id="closed at both ends: what one has the other lacks"),
+    ],
+)
+def test_only_feeders_that_make_up_for_each_other_tell_of_the_open_point(changed, contradicts):
+    ring, found = Ring(), []
+    for second in range(15):
+        at_us = NOW_US + second * SECOND_US
+        ring.loop.fold(frame(at_us, north_kw() | changed), received_at_us=at_us)
+        ring.loop.balance(tick=second, now_us=at_us)
+        found += [ring.loop.contradiction] if ring.loop.contradiction else []
+    assert bool(found) is contradicts
+
+
 @pytest.mark.parametrize(("cadence_s", "patience_s"), [(1.0, 10.0), (10.0, 50.0)])
 def test_slow_meters_are_given_time(cadence_s, patience_s):
     assert FeederCheck.for_cadence(cadence_s).patience_s == patience_s
