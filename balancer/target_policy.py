@@ -22,6 +22,11 @@ LATER_RATIO: Final = 0.5
 """Share of what a battery could still do before it is needed that is counted on. At 1 it would act at the last moment and
 fail when the forecast is wrong; at 0 it would empty and fill a day ahead for nothing."""
 
+SURE_RATIO: Final = 0.85
+"""Share of what a node may draw that is counted on when a reserve is made: a day's peak may be higher than on any day
+before. At 1 a loop whose peaks come near its limit is met with empty batteries by the first that exceeds it (De Koumen's
+June has one)."""
+
 APPROACH_H: Final = 0.75
 """A battery goes to its band at `distance / APPROACH_H`: two thirds of the way within this time."""
 
@@ -81,9 +86,9 @@ def band(fleet: Fleet, net_kw: Floats, *, quarter: int) -> Band:
     Backwards through the day, per quarter of `h` hours, `n` its net load, `P` power, `C` capacity, `e` efficiency:
 
         high <- clip(high - e min(max(-n - export, 0), P) h + r min(max(n, 0), P) h / e, 0, C)
-        low  <- clip(low + min(max(n - import, 0), P) h / e - r e min(max(import - n, 0), P) h, 0, C)
+        low  <- clip(low + min(max(n - s import, 0), P) h / e - r e min(max(s import - n, 0), P) h, 0, C)
 
-    with `r` LATER_RATIO, from `high = C` and `low = 0` at the end. A node of which any quarter is unknown goes by the
+    with `r` LATER_RATIO and `s` SURE_RATIO, from `high = C` and `low = 0` at the end. A node of which any quarter is unknown goes by the
     time of day.
 
     Args:
@@ -95,8 +100,9 @@ def band(fleet: Fleet, net_kw: Floats, *, quarter: int) -> Band:
     net = np.nan_to_num(net_kw)
     fills = e * np.clip(-net - fleet.export_kw, 0.0, power)
     frees = np.clip(net, 0.0, power) / e
-    drains = np.clip(net - fleet.import_kw, 0.0, power) / e
-    gains = e * np.clip(fleet.import_kw - net, 0.0, power)
+    counted_kw = SURE_RATIO * fleet.import_kw
+    drains = np.clip(net - counted_kw, 0.0, power) / e
+    gains = e * np.clip(counted_kw - net, 0.0, power)
     high_kwh = _backwards((LATER_RATIO * frees - fills) * QUARTER_H, fleet.capacity_kwh, fleet.capacity_kwh)
     low_kwh = _backwards((drains - LATER_RATIO * gains) * QUARTER_H, fleet.capacity_kwh, np.zeros_like(power))
     known = np.isfinite(net_kw).all(axis=0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancer.target_policy import INTO_IMPORT_RATIO, Band, Batteries, Fleet, band, target_kw
+from balancer.target_policy import INTO_IMPORT_RATIO, SURE_RATIO, Band, Batteries, Fleet, band, target_kw
 
 NIGHT, NOON = 0, 48  # quarters of a day, UTC
 
@@ -17,6 +17,7 @@ def one(kw):
 
 
 FLEET = Fleet(capacity_kwh=one(200), power_kw=one(100), efficiency_ratio=one(1), import_kw=one(300), export_kw=one(0))
+SURE_KW = SURE_RATIO * 300  # what is counted on of it
 BATTERY = Batteries(capacity_kwh=one(200), efficiency_ratio=one(1), min_kw=one(-100), max_kw=one(100))
 RESTS = Band(one(0.2), one(0.6))
 
@@ -39,7 +40,9 @@ def first(found):
         pytest.param(
             day(net_kw=-500, until_quarter=68), (0, 0), id="more surplus than the battery takes: all its room"
         ),
-        pytest.param(day(net_kw=340, until_quarter=53), (0.25, 1), id="reserve for 50 of 200 kWh, no time to refill"),
+        pytest.param(
+            day(net_kw=SURE_KW + 40, until_quarter=53), (0.25, 1), id="reserve for 50 of 200 kWh, no time to refill"
+        ),
         pytest.param(
             day(net_kw=-40, until_quarter=58, else_kw=10), (0, 0.8), id="half of what may leave before counts"
         ),
@@ -47,14 +50,20 @@ def first(found):
 )
 def test_the_band_follows_from_the_next_day(net_kw, expected):
     if expected[0]:
-        net_kw = np.where(net_kw > 300, net_kw, 300.0)  # no headroom before the peak
+        net_kw = np.maximum(net_kw, SURE_KW)  # no headroom before the peak
     assert first(band(FLEET, net_kw, quarter=NIGHT)) == expected
 
 
 def test_losses_make_a_battery_need_less_room_and_more_reserve():
     lossy = replace(FLEET, efficiency_ratio=one(0.8))
     assert first(band(lossy, day(net_kw=-40, until_quarter=58), quarter=NIGHT))[1] == 0.6
-    assert first(band(lossy, day(net_kw=340, until_quarter=53, else_kw=300), quarter=NIGHT))[0] == 0.3125
+    assert first(band(lossy, day(net_kw=SURE_KW + 40, until_quarter=53, else_kw=SURE_KW), quarter=NIGHT))[0] == 0.3125
+
+
+def test_a_day_that_comes_near_what_a_node_may_draw_makes_a_reserve_for_one_that_passes_it():
+    near, far = (first(band(FLEET, day(else_kw=kw), quarter=NIGHT))[0] for kw in (290, 150))
+    assert near > 0
+    assert far == 0
 
 
 def test_room_comes_back_as_the_surplus_passes():
