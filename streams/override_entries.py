@@ -95,6 +95,7 @@ class ParkOverrides:
     hub: Hub
     keyring: Keyring = field(default_factory=Keyring)
     known: KnownOverrides = field(init=False)
+    _told_us: int = 0
     _until_us: float = 0
 
     def __post_init__(self) -> None:
@@ -113,9 +114,13 @@ class ParkOverrides:
         self._until_us = 0
 
     def due(self, now_us: int) -> Mapping[str, Kept] | None:
-        """Return how the overrides that hold keep their assets, where that may have changed since it was told."""
-        if now_us < self._until_us:
+        """Return how the overrides that hold keep their assets, where that may have changed since it was told.
+
+        A clock that was put back makes those hold again that it had ended.
+        """
+        if self._told_us <= now_us < self._until_us:
             return None
+        self._told_us = now_us
         holding = [each for each in self.known.in_force.values() if each.until_us is None or now_us < each.until_us]
         self._until_us = min((each.until_us for each in holding if each.until_us is not None), default=float("inf"))
         return {each.asset: kept_by(self.known.assets[each.asset], each, at_us=now_us) for each in holding}

@@ -152,6 +152,14 @@ def test_overrides_are_told_when_a_message_or_the_clock_changes_them_and_only_th
     assert park.due(NOW_US + 26 * SECOND_US) == {}
 
 
+def test_an_override_that_a_leaping_clock_ended_holds_again_when_the_clock_is_right():
+    park = ParkOverrides(small_hub())
+    park.fold(KEY, encode(msgspec.structs.replace(ENTRY, terms=terms(until_us=NOW_US + 20 * SECOND_US))), ())
+    hour_us = 3600 * SECOND_US
+    told = [park.due(NOW_US + at_us) for at_us in (0, hour_us, hour_us + 1, SECOND_US, 2 * SECOND_US)]
+    assert told == [{"charger": STOPPED}, {}, None, {"charger": STOPPED}, None]
+
+
 def test_where_keys_are_configured_only_a_signed_override_counts():
     keys = Keyring({"k1": b"x" * 32})
     park, payload = ParkOverrides(small_hub(), keys), encode(ENTRY)
