@@ -4,7 +4,7 @@ The worker calls it with messages and the time; the simulation does the same in 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -97,12 +97,16 @@ class GridLoop:
 
     def take_limits(self, limits: Sequence[NodeLimit]) -> None:
         """Obey these limits of the park from the next offer on, instead of those before."""
-        shares = fallback_shares(self._grid_loops, limits, cos_phi_ratio=self._cos_phi_ratio)
-        self.held = self.held.with_fallback(shares[self.plant.grid_loop])
+        self._take_shares(limits)
         known, self.plant = self.plant, self.plant.with_limits(limits)
-        self._offered = None  # it was made under other limits
         if self.plant.topology is not known.topology:
             self._lay_out()
+
+    def _take_shares(self, limits: Sequence[NodeLimit]) -> None:
+        """Fall back to what these limits leave; an offer made under others is none."""
+        shares = fallback_shares(self._grid_loops, limits, cos_phi_ratio=self._cos_phi_ratio)
+        self.held = self.held.with_fallback(shares[self.plant.grid_loop])
+        self._offered = None
 
     def move_open_point(self, hub: Hub, limits: Sequence[NodeLimit]) -> None:
         """Be the loop of this hub from the next offer on: the same, its ring open elsewhere, under these limits.
@@ -114,7 +118,8 @@ class GridLoop:
         if open_point == self._open_point:
             self.take_limits(limits)
             return
-        plant = build_plant(hub, self.plant.grid_loop, points=self.plant.points).with_limits(limits)
+        hub = replace(hub, limits=tuple(limits))
+        plant = build_plant(hub, self.plant.grid_loop, points=self.plant.points)
         self._following = carry_over(self._following, self.plant, plant)
         self._targets = self._targets.laid_out(plant)
         self._kept = carry_over(self._kept, self.plant, plant)
@@ -122,7 +127,7 @@ class GridLoop:
         self._obeying = carry_over(self._obeying, self.plant, plant)
         self._writer.lay_out(plant)
         self.plant, self._open_point = plant, open_point
-        self.take_limits(limits)
+        self._take_shares(limits)
         self._lay_out()
 
     def take_overrides(self, kept: Mapping[str, Kept]) -> None:
