@@ -94,7 +94,7 @@ def _below(park, node):
 
 @pytest.mark.soak
 def test_a_cap_to_30_percent_is_kept_within_3_s_and_what_devices_take_at_any_moment_of_any_park():
-    seeds = max(1, round(100 * SCALE))
+    seeds = max(1, round(60 * SCALE))
     found = [case for season in SEASONS for seed in range(seeds) if (case := capped(seed, season)) is not None]
     ways = {way: [case for case in found if case.direction == way] for way in ("import", "export")}
     row(

@@ -177,7 +177,7 @@ def _limits_kw(limits):
 
 @pytest.mark.soak
 def test_r7_the_optimum_is_back_within_three_ticks_of_the_upper_level_and_nothing_was_lent_twice():
-    found = [returned(seed, season) for season in SEASONS for seed in range(round(40 * SCALE))]
+    found = [returned(seed, season) for season in SEASONS for seed in range(round(30 * SCALE))]
     free = [each for each in found if each.before_kw <= HINDERED_KW]
     ticks = Counter(each.ticks for each in free)
     moved = sum(each.after_kw[0] > each.before_kw + NEAR_KW or each.before_kw > NEAR_KW for each in free)
