@@ -1,5 +1,6 @@
 """Who may move an open point: the small park's north may be open after 1 or 2 sections, south nowhere else than now."""
 
+import random
 from dataclasses import replace
 
 import msgspec
@@ -8,12 +9,14 @@ import pytest
 from hub.model import Certainty, Position
 from streams.codec import encode
 from streams.messages import DeadLetterReason
+from streams.plant import build_plant
 from streams.signature import Keyring
 from streams.topics import TOPOLOGY, key_of
 from streams.topology_changes import confirm_open_point, doubt_open_point, move_open_point
 from streams.topology_entries import KnownTopology, ParkTopology
 from streams.topology_messages import TopologyEntry, TopologyTerms
 from streams.two_people import Done, NotAllowed, NotThere, Pending, Person, Unusable
+from tests.streams.mutations import mutate
 from tests.streams.small_park import QUARTER_START_US, SECOND_US, small_hub
 
 NOW_US = QUARTER_START_US + 60 * SECOND_US
@@ -191,3 +194,20 @@ def test_what_the_log_says_outranks_the_folder_for_it_is_newer():
     topic.confirm()
     topic.known.hub = replace(topic.known.hub, grid_loops=small_hub().grid_loops)  # edited since
     assert topic.state[:3] == (str(Certainty.CONFIRMED), 2, (2,))
+
+
+def test_r14_no_mutated_message_raises_or_opens_a_ring_where_it_has_no_place():
+    chance, taken = random.Random(7), 0
+    topic = Topic()
+    topic.move(2)
+    whole = encode(topic.known.find("north"))
+    for number in range(3000):
+        park = ParkTopology(hub())
+        if park.fold(KEY, mutate(whole, number, chance), ()) is None:
+            taken += 1
+            moved = park.due(NOW_US)
+            point = moved.open_points["north"]
+            assert set(point.positions) | set(point.earlier) | {point.open_after} <= {0, 1, 2}
+            build_plant(moved, "north")
+    print(f"{taken} of 3000 mutated entries still meant something")
+    assert 0 < taken < 2500
