@@ -5,11 +5,14 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
 from connectors.dispatch import role
 from connectors.dispatch.reversion import RETURN_HOLD_S
@@ -19,8 +22,10 @@ from connectors.topic_admin import ensure_topics
 from connectors.watchdog.speaker import Speaker
 from infra.services import embedded_kafka
 from infra.settings import Settings, as_environment
+from streams.codec import decode_condition
 from streams.limit_changes import Person
 from streams.messages import Outcome, Refusal
+from streams.topics import CONDITION
 from tests.connectors.dispatch.worker_double import Worker, eventually, running
 from tests.faults.tcp_proxy import Link
 
@@ -199,3 +204,52 @@ def test_R3_leases_end_while_the_broker_is_gone_and_frames_are_taken_again_when_
             began_s = time.monotonic()
             write_until(worker, last + 1, lambda: obeyed(panel) == [15, 5], bat_3=15, bat_4=5)
             print(f"back {time.monotonic() - began_s:.1f} s after the broker, hold time included")
+
+
+@contextmanager
+def conditions_of(bootstrap, hub):
+    """A function that reads the conditions of a hub that came since the last call, by id."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
+    consumer.assign([TopicPartition(CONDITION.name, number) for number in range(CONDITION.partitions)])
+    consumer.seek_to_end()
+    for partition in consumer.assignment():
+        consumer.position(partition)
+
+    def read():
+        records = [record for some in consumer.poll(timeout_ms=100).values() for record in some]
+        found = [decode_condition(record.value) for record in records if record.key.startswith(hub.id.encode())]
+        return {condition.id: condition for condition in found}
+
+    yield read
+    consumer.close(autocommit=False)
+
+
+def test_R15_R16_what_devices_show_reaches_the_log_and_ends_after_a_restart(bootstrap, hub, tmp_path):  # noqa: N802
+    ranges = {asset.id: (asset.min_kw, asset.max_kw) for asset in hub.assets if asset.id in ASSETS}
+    own_kw = (np.array([-30.0, ranges["bat-4"][0]]), np.array([25.0, ranges["bat-4"][1]]))
+    panel = DevicePanel(ASSETS, np.zeros(2), own_kw=own_kw)
+    panel.show(np.array([3.5, 0.0]))
+    server, seen, numbers = DeviceServer("127.0.0.1", 0, panel), {}, count(1)
+    settings = settings_for(bootstrap, tmp_path, server.port)
+
+    def write_until_said(*names, lagging):
+        for _ in range(60):
+            worker.full(next(numbers), bat_3=40, bat_4=10, lagging=lagging)
+            seen.update(read())
+            if all(name in seen for name in names):
+                return
+            time.sleep(0.4)
+        raise AssertionError(f"said were {sorted(seen)}")
+
+    with conditions_of(bootstrap, hub) as read, Worker(bootstrap, hub.id, "lus-3") as worker:
+        with running(role.run, settings, hub):
+            write_until_said("range_differs/bat-3", "not_following/bat-3", lagging=("bat-3",))
+        told = {"told_kw": 25, "shown_kw": 3.5, "shown_setpoint_kw": 25}
+        assert {name: (one.phase, one.role) for name, one in seen.items()} == dict.fromkeys(seen, ("seen", "dispatch"))
+        assert seen["not_following/bat-3"].figures == told  # cut to the device's own limit
+        assert "range_differs/bat-4" not in seen
+        seen.clear()
+        with running(role.run, settings, hub):
+            write_until_said("not_following/bat-3", lagging=())
+        assert seen["not_following/bat-3"].phase == "gone"
+    server.close()

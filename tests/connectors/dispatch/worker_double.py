@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
+import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from infra.settings import Settings
@@ -43,8 +44,10 @@ class Worker:
         self._consumer.assign([partition])
         self._consumer.seek(partition, self._consumer.end_offsets([partition])[partition])
 
-    def full(self, sequence: int, *, epoch: int = 1, valid_s: float = 10.0, **power_kw: float) -> None:
-        """Write a full frame; asset ids have underscores here instead of dashes."""
+    def full(
+        self, sequence: int, *, epoch: int = 1, valid_s: float = 10.0, lagging: tuple[str, ...] = (), **power_kw: float
+    ) -> None:
+        """Write a full frame; asset ids have underscores here instead of dashes; `lagging` do not follow."""
         rows = len(power_kw)
         self.write(
             SetpointFrame(
@@ -61,6 +64,7 @@ class Worker:
                 bound=[Bound.EXACT] * rows,
                 reason=[Reason.TARGET] * rows,
                 binding=[""] * rows,
+                not_following=list(lagging) or msgspec.UNSET,
             )
         )
 
