@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streams.bounds import Floats
 from streams.estimate import Estimate
 from streams.fold import PointState
+from streams.following import tolerance_kw
 from streams.kept_assets import KeptAssets
 from streams.plant import Plant
 
@@ -82,6 +83,8 @@ def boxes(
     # one that is not heard may have fallen back by itself: both count, each where that is worse
     low_kw = np.where(estimate.asset_fresh, home_kw, np.minimum(home_kw, devices.reversion_kw))
     away_kw = np.where(estimate.asset_fresh, 0.0, np.abs(home_kw - devices.reversion_kw))
+    # one that lags a little behind what it could do, or goes in steps, has not left it unused
+    unused = unused & (np.abs(target_kw - measured_kw) > np.maximum(tolerance_kw(plant), devices.step_kw))
     believed = closed & plant.is_pv & (unused | np.isnan(state.min_kw[point]))
     takes = closed & ~plant.is_pv & ~plant.is_battery & (unused | np.isnan(state.max_kw[point]))
     return Boxes(

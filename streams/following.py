@@ -110,7 +110,7 @@ class Following:
         """Which are not where they are told to be, nor have come nearer since the reading before."""
         could_kw = np.minimum(np.abs(self.told_kw - self.seen_kw), self.plant.devices.ramp_kw_per_s * passed_s)
         moved_kw = (measured_kw - self.seen_kw) * np.sign(gap_kw)
-        there = ~(np.abs(gap_kw) > np.maximum(TOLERANCE_RATIO * self.plant.devices.rated_kw, TOLERANCE_KW))
+        there = ~(np.abs(gap_kw) > tolerance_kw(self.plant))
         return ~there & (moved_kw < PROGRESS_RATIO * could_kw)
 
     def _judge(self, measured_us: NDArray[np.int64], *, answers: NDArray[np.bool_]) -> None:
@@ -127,6 +127,11 @@ class Following:
         """How far the power is from what the setpoint asks, signed towards it; 0 on the side that is allowed."""
         gap_kw = self.told_kw - power_kw
         return np.where(self._ceiling, np.minimum(gap_kw, 0.0), np.where(self._floor, np.maximum(gap_kw, 0.0), gap_kw))
+
+
+def tolerance_kw(plant: Plant) -> Floats:
+    """[n_assets] Within this of where it should be, each is there."""
+    return np.maximum(TOLERANCE_RATIO * plant.devices.rated_kw, TOLERANCE_KW)
 
 
 def _proof_us(relapses: NDArray[np.int64]) -> NDArray[np.int64]:
