@@ -57,12 +57,15 @@ class QuarterHistory:
     def observe(self, quarter: int, *, load_kw: Floats, sun_kw: Floats) -> None:
         """Take what was measured at one instant, [n_nodes] each; unknown where it is not a number.
 
-        A quarter is known once one of the next is seen: what it holds until then is a part of it.
+        A quarter is known once one of the next is seen: what it holds until then is a part of it. What is older than what
+        was seen changes nothing, unless it is older by more than a day: then a clock had leapt, and is right again.
         """
-        if quarter < self._quarter or not (np.isfinite(load_kw).all() and np.isfinite(sun_kw).all()):
+        if 0 < self._quarter - quarter <= QUARTERS_PER_DAY:
+            return
+        if not (np.isfinite(load_kw).all() and np.isfinite(sun_kw).all()):
             return
         row = quarter % _RING
-        if quarter > self._quarter:
+        if quarter != self._quarter:
             if self._seen:
                 self.known[self._quarter % _RING] = self._quarter
             self._quarter, self._seen, self.known[row] = quarter, 0, -1

@@ -92,7 +92,8 @@ def seen_by(plant: Plant, points: PointState, known: Estimate) -> Seen:
     at = plant.asset_point
     asset_kw = np.where(known.asset_fresh, np.nan_to_num(points.power_kw[at]), 0.0)
     nowhere_kw = np.full(len(plant.node_ids), np.nan)
-    could_kw = np.maximum(0.0 - np.fmin(points.min_kw[at], asset_kw), 0.0)  # without a range of its own: as measured
+    told_kw = np.fmin(points.min_kw[at], asset_kw)  # without a range of its own: as measured
+    could_kw = np.clip(0.0 - told_kw, 0.0, plant.devices.rated_kw)
     return Seen(
         node=known.power if known.feeders_fresh else Span(low_kw=nowhere_kw, high_kw=nowhere_kw),
         asset_kw=asset_kw,

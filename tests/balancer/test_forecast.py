@@ -65,6 +65,14 @@ def test_what_is_no_number_or_older_than_what_was_seen_changes_nothing():
     np.testing.assert_array_equal(history.net_kw(now), expected)
 
 
+def test_a_clock_that_leapt_by_a_year_and_is_right_again_costs_a_quarter():
+    history, now = lived([30.0])
+    history.observe(now + 52 * WEEK, load_kw=np.array([1e6]), sun_kw=np.array([0.0]))
+    for quarter in range(now + 1, now + QUARTERS_PER_DAY + 1):
+        history.observe(quarter, load_kw=np.array([70.0]), sun_kw=np.array([0.0]))
+    np.testing.assert_allclose(history.net_kw(now + QUARTERS_PER_DAY)[1:-1], 30 / 1.8 * 0.8 + 70 / 1.8)
+
+
 def test_other_nodes_take_over_the_past_that_is_theirs_and_begin_without_one():
     history, now = lived([100.0], sun_kw_by_day=[30.0])
     other = history.of_nodes(np.array([-1, 0]))
