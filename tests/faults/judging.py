@@ -121,7 +121,8 @@ def ledger_wh(gateway, *, newest_us):
     """What every meter's quarters come to up to its newest reading, by point and quarter."""
     first_us = quarter_start_us(min(map(min, gateway.acknowledged.values()))) + QUARTER_US
     return {
-        (point, start_us): gateway.wh_per_s.get(point, 0) * (min(until_us - start_us, QUARTER_US) // 1_000_000)
+        (point, start_us): gateway.register_wh(point, min(start_us + QUARTER_US, until_us) // 1_000_000)
+        - gateway.register_wh(point, start_us // 1_000_000)
         for point, until_us in newest_us.items()
         for start_us in range(first_us, until_us, QUARTER_US)
     }

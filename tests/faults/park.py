@@ -31,6 +31,7 @@ DE_KOUMEN = Path(__file__).parents[2] / "infra/hubs/de-koumen"
 STARTER = DE_KOUMEN.parent / "starter"
 SECOND_US = 1_000_000
 KW_PER_WH_PER_S = 3.6
+REGISTERS_BEGAN_S = 1_700_000_000
 
 
 def copy_hub(folder: Path, hub_id: str) -> Path:
@@ -89,14 +90,19 @@ class Gateway:
     def expected_kw(self, node: str) -> float:
         return self.wh_per_s[node] * KW_PER_WH_PER_S
 
+    def register_wh(self, point: str, at_s: int) -> int:
+        """What the register A+ of a point shows at a whole second."""
+        return self.wh_per_s.get(point, 0) * (at_s - REGISTERS_BEGAN_S)
+
     def frame(self, loop: str, at_us: int) -> TelemetryFrame:
         ids = list(self.tree.meters[loop])
         wh_per_s = [self.wh_per_s.get(point, 0) for point in ids]
+        at_s = at_us // SECOND_US
         devices = [point not in self.wh_per_s for point in ids]
         return TelemetryFrame(
-            gateway=f"gw-{loop}", sequence=at_us // SECOND_US, sent_at_us=now_us(), ids=ids,
+            gateway=f"gw-{loop}", sequence=at_s, sent_at_us=now_us(), ids=ids,
             measured_at_us=[at_us] * len(ids), power_kw=[each * KW_PER_WH_PER_S for each in wh_per_s],
-            energy_import_wh=[each * (at_us // SECOND_US - 1_700_000_000) for each in wh_per_s],
+            energy_import_wh=[self.register_wh(point, at_s) for point in ids],
             energy_export_wh=[0] * len(ids),
             min_kw=[0.0 if device else None for device in devices],
             max_kw=[0.0 if device else None for device in devices],

@@ -12,7 +12,7 @@ import msgspec
 from hub.model import AssetKind
 from streams.messages import TelemetryFrame
 from tests.bench.big_hub import write_big_hub
-from tests.faults.park import SECOND_US, Gateway
+from tests.faults.park import REGISTERS_BEGAN_S, SECOND_US, Gateway
 
 N_ASSETS = 1_000
 N_LOOPS = 5
@@ -41,6 +41,22 @@ def clock_kw(second: int) -> float:
     return round(FIRST_KW + second // STEP_S % STEPS * GRAIN_KW, 2)
 
 
+def clock_ws(second: int) -> int:
+    """What a clock has taken, in watt-seconds, since one that began again at 0.
+
+    >>> clock_ws(3) - clock_ws(2), clock_ws(4) - clock_ws(3), clock_ws(2701) - clock_ws(2700)
+    (1000, 1010, 1000)
+    """
+    first_w, grain_w = round(FIRST_KW * 1000), round(GRAIN_KW * 1000)
+
+    def steps_ws(steps: int) -> int:
+        return STEP_S * (first_w * steps + grain_w * steps * (steps - 1) // 2)
+
+    rounds, into = divmod(second, STEP_S * STEPS)
+    steps, rest = divmod(into, STEP_S)
+    return rounds * steps_ws(STEPS) + steps_ws(steps) + rest * (first_w + grain_w * steps)
+
+
 class ClockGateway(Gateway):
     """A gateway whose clocks report the one power they can do."""
 
@@ -57,6 +73,12 @@ class ClockGateway(Gateway):
     def readings_acknowledged(self) -> int:
         """How many the broker has."""
         return sum(len(ids) * len(self.acknowledged[loop]) for loop, ids in self.tree.meters.items())
+
+    def register_wh(self, point: str, at_s: int) -> int:
+        """Of a clock too: a register that stands still while power flows would not be believed (R5)."""
+        if point in self.clocks:
+            return (clock_ws(at_s) - clock_ws(REGISTERS_BEGAN_S)) // 3600
+        return super().register_wh(point, at_s)
 
     def frame(self, loop: str, at_us: int) -> TelemetryFrame:
         frame, now_kw = super().frame(loop, at_us), clock_kw(at_us // SECOND_US)
