@@ -5,12 +5,14 @@ import sys
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
 from hub.folder import read_hub
+from lusbalans.cli import main
 from lusbalans.failure import BAD_INPUT, CommandFailedError
 from lusbalans.surroundings import MOST_TOLD, want_parks, want_proven
 from tests.bench.big_hub import big_hub
-from tests.faults.park import STARTER, small_park
+from tests.faults.park import STARTER, copy_hub, small_park
 
 
 @pytest.fixture
@@ -83,3 +85,11 @@ def test_R4_no_worker_starts_with_a_park_that_is_not_proven(tmp_path):  # noqa: 
     done = subprocess.run([str(word) for word in words], check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == BAD_INPUT
     assert "park-a: park: with every computer off, export exceeds 0 kW by 9 kW" in done.stderr
+
+
+def test_R4_no_demo_starts_with_a_park_that_is_not_proven(tmp_path):  # noqa: N802
+    folder = copy_hub(tmp_path, "park-a")
+    (folder / "envelope.csv").unlink()
+    done = CliRunner().invoke(main, ["demo", "--hub", str(folder), "--data", str(tmp_path / "data"), "--headless"])
+    assert (done.exit_code, done.stdout, (tmp_path / "data").exists()) == (BAD_INPUT, "", False)
+    assert "park-a: park: with every computer off, import exceeds 3400 kW" in done.stderr
