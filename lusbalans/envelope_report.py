@@ -1,6 +1,6 @@
 """What `lusbalans hub check` says of a park with every computer off (R4)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -49,16 +49,21 @@ def envelope_as_json(report: EnvelopeReport) -> dict[str, object]:
     }
 
 
+def undeclared_line(eans: Sequence[str]) -> str:
+    """Say that connections without an envelope prove little."""
+    return (
+        f"{len(eans)} connections have no envelope and count at their contracts, the first {eans[0]}; "
+        "declare them in envelope.csv, or a node above them"
+    )
+
+
 def envelope_lines(report: EnvelopeReport) -> Iterator[str]:
     """Yield the report for people; each refusal and each warning names a node, kW and what to do."""
     exceeded = sum(one.refused for one in report.excesses)
     not_proven = f"not proven, {exceeded} limits exceeded: no worker starts"
     yield f"with every computer off: {'every node fits its limits or is accepted' if report.proven else not_proven}"
     if report.undeclared:
-        yield (
-            f"warning: {len(report.undeclared)} connections have no envelope and count at their contracts, the first "
-            f"{report.undeclared[0]}; declare them in envelope.csv, or a node above them"
-        )
+        yield f"warning: {undeclared_line(report.undeclared)}"
     if report.untested:
         yield (
             f"warning: the reversion of {len(report.untested)} assets was not tested, the first {report.untested[0]}; "

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from hub.envelope import refused
+from hub.envelope import refused, undeclared
 from hub.errors import HubErrors
 from hub.folder import read_hub
 from hub.model import Hub
+from hub.tree import build_tree
 from infra.settings import Settings, SettingsError, load_settings
+from lusbalans.envelope_report import undeclared_line
 from lusbalans.failure import BAD_INPUT, NOT_FOUND, CommandFailedError
 from lusbalans.margin_report import local_day
 from streams.signature import Keyring, KeyringError, read_keyring
@@ -102,7 +104,12 @@ def want_proven(hubs: Iterable[Hub]) -> None:
     Raises:
         CommandFailedError: with node, kW and remedy of each limit that would be exceeded and that nobody answers for.
     """
-    lines = [f"{hub.id}: {excess}" for hub in hubs for excess in refused(hub, local_day(hub))]
+    lines: list[str] = []
+    for hub in hubs:
+        if found := refused(hub, local_day(hub)):
+            eans = undeclared(hub, build_tree(hub))
+            lines += [f"{hub.id}: {undeclared_line(eans)}"] if eans else []
+            lines += [f"{hub.id}: {excess}" for excess in found]
     if lines:
         more = [f"and {len(lines) - MOST_TOLD} more: `lusbalans hub check` tells all"] if len(lines) > MOST_TOLD else []
         raise CommandFailedError("\n".join([*lines[:MOST_TOLD], *more]), BAD_INPUT)

@@ -60,7 +60,8 @@ def test_R4_a_park_that_is_not_safe_with_every_computer_off_is_refused_by_node_k
     want_proven([proven])
     with pytest.raises(CommandFailedError) as refusal:
         want_proven([proven, replace(proven, id="bare", envelope=())])
-    first = str(refusal.value).splitlines()[0]
+    undeclared, first = str(refusal.value).splitlines()[:2]
+    assert undeclared.startswith("bare: 4 connections have no envelope and count at their contracts")
     assert first.startswith(
         "bare: park: with every computer off, import exceeds 300 kW by 5 kW through devices that fall"
     )
