@@ -20,6 +20,7 @@ class ParkLimits:
     hub: Hub
     keyring: Keyring = field(default_factory=Keyring)
     known: KnownLimits = field(init=False)
+    _told_us: int = 0
     _until_us: int = 0
 
     def __post_init__(self) -> None:
@@ -43,9 +44,13 @@ class ParkLimits:
         self._until_us = 0
 
     def due(self, now_us: int) -> tuple[NodeLimit, ...] | None:
-        """Return all limits of the park where they may have changed since they were last told, else None."""
-        if now_us < self._until_us:
+        """Return all limits of the park where they may have changed since they were last told, else None.
+
+        A clock that was put back makes those hold again that it had ended.
+        """
+        if self._told_us <= now_us < self._until_us:
             return None
+        self._told_us = now_us
         now = limits_at(self.known.book(), now_us)
         self._until_us = now.until_us
         return now.limits

@@ -40,6 +40,13 @@ def test_limits_are_told_when_the_clock_changes_them_and_only_then():
     }  # fmt: skip
 
 
+def test_a_limit_that_a_leaping_clock_ended_holds_again_when_the_clock_is_put_back():
+    park = ParkLimits(small_hub())
+    assert park.fold(KEY, encode(ENTRY), ()) is None
+    told = [park.due(NOW_US + second * SECOND_US) for second in (12, 3_600, 13)]
+    assert [north_kw(limits) for limits in told] == [[60.0], [], [60.0]]
+
+
 def test_a_message_and_a_new_listener_have_them_told_again():
     park = ParkLimits(small_hub())
     assert set(park.due(NOW_US)) == set(small_hub().limits)
