@@ -130,6 +130,10 @@ class Connection:
     contract_export_kw: float
     roof_area_m2: float | None
     yearly_use_kwh: float | None
+    meter_cadence_s: float | None = None
+    """Of its own meter; None where it is the hub's."""
+    meter_lateness_s: float | None = None
+    """How late its readings may come; likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,8 @@ CONNECTIONS: Final = (
     Column("contract_export_kw", _magnitude),
     Column("roof_area_m2", _magnitude, empty=None),
     Column("yearly_use_kwh", number(at_least=0, at_most=1e9), empty=None),
+    Column("meter_cadence_s", _seconds, empty=None),
+    Column("meter_lateness_s", _seconds, empty=None),
 )
 
 ASSETS: Final = (

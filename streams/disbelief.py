@@ -23,6 +23,10 @@ from streams.plant import ABSURD_FACTOR
 FOREVER_US: Final = 2**62
 """Since then a point is not believed that nothing contradicts: after the end of all time."""
 
+MOST_GAP_S: Final = 15.0
+"""Readings further apart than this are not compared, however slow a meter is: all devices of a park go up and down again
+within a minute, and a single gap of a minute would be a contradiction on its own."""
+
 
 @dataclass(slots=True)
 class Disbelief:
@@ -54,7 +58,7 @@ class Disbelief:
     @classmethod
     def of(cls, state: PointState, *, gap_s: float) -> "Disbelief":
         """Nothing seen yet."""
-        return cls(state.points.max_abs_kw / ABSURD_FACTOR, gap_s)
+        return cls(state.points.max_abs_kw / ABSURD_FACTOR, min(gap_s, MOST_GAP_S))
 
     @property
     def confirmed(self) -> NDArray[np.bool_]:

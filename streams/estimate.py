@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hub.quarters import quarter_start_us
 from streams.bounds import Floats
 from streams.fold import NEVER, PointState, quarter_so_far
+from streams.history import History
 from streams.plant import Plant
 
 RAMP_RATIO_PER_S: Final = 1 / 30
@@ -88,6 +89,7 @@ def estimate(
     plant: Plant,
     state: PointState,
     memory: LoadMemory,
+    history: History,
     *,
     now_us: int,
     stale_after_s: float,
@@ -96,20 +98,26 @@ def estimate(
 ) -> Estimate:
     """Read the state at one instant; remembers the load that each new reading of a connection tells.
 
+    A meter tells of its instant: what it says apart from the assets is taken with what these measured then, by `history`.
     `doubted_us` [n_points] is since when each point is not believed (`streams.disbelief`): it counts as silent since.
     `beyond` [n_assets] is how far each asset that is not heard may be from its reversion value (`streams.obeying`).
     """
-    heard = is_heard(state, doubted_us, now_us=now_us, stale_after_s=stale_after_s)
+    within_us = stale_after_s * 1e6
+    heard = is_heard(state, doubted_us, now_us=now_us, stale_after_s=stale_after_s + plant.patience_us / 1e6)
     asset_fresh = heard[plant.asset_point]
     meters = plant.meter[plant.connection_node]
     meter_fresh = heard[meters]
-    _remember(memory, plant, state, heard_us=np.minimum(state.at_us, doubted_us), within_us=stale_after_s * 1e6)
+    heard_us = np.minimum(state.at_us, doubted_us)
+    then = Then(plant, history, asset_fresh, heard_us[plant.asset_point], within_us)
+    _remember(memory, state, then, at_us=heard_us[meters], heard=meter_fresh)
     loads = _loads(plant, memory, heard=meter_fresh, doubted_us=doubted_us[meters], now_us=now_us)
-    assets = _asset_sums(plant, state, heard=asset_fresh)
+    assets = _asset_sums(plant, state.power_kw[plant.asset_point], known=asset_fresh)
     below = Span(low_kw=plant.sum_up(assets.low_kw), high_kw=plant.sum_up(assets.high_kw))
     feeders = np.flatnonzero((plant.parent == 0) & (plant.meter >= 0))
-    uncontrolled = _uncontrolled(plant, state, loads=loads, below=below, feeders=feeders, heard=heard)
-    power = _powers(plant, state, loads=loads, assets=assets, feeders=feeders, heard=heard)
+    uncontrolled = _uncontrolled(state, then, loads=loads, feeders=feeders, heard=heard)
+    power = _powers(
+        plant, state, uncontrolled=uncontrolled, below=below, feeders=feeders, heard=heard, since_us=now_us - within_us
+    )
     energy_kwh, uncovered_s = _quarter(plant, state, doubted_us, power=power, feeders=feeders, now_us=now_us)
     own = (plant.meter >= 0) & heard[plant.meter]
     return Estimate(
@@ -129,7 +137,7 @@ def estimate(
 
 
 def is_heard(
-    state: PointState, doubted_us: NDArray[np.int64], *, now_us: int, stale_after_s: float
+    state: PointState, doubted_us: NDArray[np.int64], *, now_us: int, stale_after_s: float | Floats
 ) -> NDArray[np.bool_]:
     """[n_points] Whether each point told something lately that is believed."""
     heard: NDArray[np.bool_] = (state.at_us != NEVER) & (
@@ -138,24 +146,49 @@ def is_heard(
     return heard
 
 
-def _asset_sums(plant: Plant, state: PointState, *, heard: NDArray[np.bool_]) -> Span:
-    """[n_connections] Power of the assets behind each connection; anything it can do of one that is not heard."""
-    measured_kw = state.power_kw[plant.asset_point]
+def _asset_sums(plant: Plant, measured_kw: Floats, *, known: NDArray[np.bool_]) -> Span:
+    """[n_connections] Power of the assets behind each connection; anything it can do of one that is not known."""
     return Span(
-        low_kw=plant.per_connection(np.where(heard, measured_kw, plant.devices.min_kw)),
-        high_kw=plant.per_connection(np.where(heard, measured_kw, plant.devices.max_kw)),
+        low_kw=plant.per_connection(np.where(known, measured_kw, plant.devices.min_kw)),
+        high_kw=plant.per_connection(np.where(known, measured_kw, plant.devices.max_kw)),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Then:
+    """What the assets measured when a meter was read."""
+
+    plant: Plant
+    history: History
+    asset_fresh: NDArray[np.bool_]
+    asset_us: NDArray[np.int64]
+    """Until when each asset was heard, and believed."""
+    within_us: float
+
+    def assets(self, at_us: NDArray[np.int64], *, meter_fresh: NDArray[np.bool_]) -> Span:
+        """[n_connections] Power of the assets at an instant per connection; of one that is silent since, anything.
+
+        While its meter tells on, what a silent asset may do now is in what that tells.
+        """
+        at = self.plant.asset_connection
+        kw = self.history.power_kw(self.plant.asset_point, at_us[at], within_us=self.within_us)
+        known = ~np.isnan(kw) & (at_us[at] - self.asset_us <= self.within_us)
+        return _asset_sums(self.plant, kw, known=known & (self.asset_fresh | ~meter_fresh[at]))
+
+    def below(self, at_us: int) -> Span:
+        """[n_nodes] The same summed over what lies below each node, at one instant."""
+        shape = len(self.plant.connections)
+        assets = self.assets(np.full(shape, at_us, np.int64), meter_fresh=np.ones(shape, np.bool_))
+        return Span(low_kw=self.plant.sum_up(assets.low_kw), high_kw=self.plant.sum_up(assets.high_kw))
+
+
 def _remember(
-    memory: LoadMemory, plant: Plant, state: PointState, *, heard_us: NDArray[np.int64], within_us: float
+    memory: LoadMemory, state: PointState, then: Then, *, at_us: NDArray[np.int64], heard: NDArray[np.bool_]
 ) -> None:
     """A load is a meter's reading minus its assets' near the same instant, however long ago that was."""
-    meters = plant.meter[plant.connection_node]
-    at_us, asset_us = heard_us[meters], heard_us[plant.asset_point]
-    new = at_us > memory.at_us
-    near = (asset_us != NEVER) & (np.abs(asset_us - at_us[plant.asset_connection]) <= within_us)
-    assets = _asset_sums(plant, state, heard=near)
+    meters = then.plant.meter[then.plant.connection_node]
+    new = heard | (at_us > memory.at_us)
+    assets = then.assets(at_us, meter_fresh=heard)
     memory.low_kw[new] = (state.power_kw[meters] - assets.high_kw)[new]
     memory.high_kw[new] = (state.power_kw[meters] - assets.low_kw)[new]
     memory.at_us[new] = at_us[new]
@@ -177,25 +210,22 @@ def _loads(
 
 
 def _uncontrolled(
-    plant: Plant,
-    state: PointState,
-    *,
-    loads: Span,
-    below: Span,
-    feeders: NDArray[np.int64],
-    heard: NDArray[np.bool_],
+    state: PointState, then: Then, *, loads: Span, feeders: NDArray[np.int64], heard: NDArray[np.bool_]
 ) -> Span:
     """[n_nodes] By the loads behind the connections; of an arm by its feeder meter, of the loop by its arms."""
+    plant = then.plant
     low_kw, high_kw = plant.sum_up(loads.low_kw), plant.sum_up(loads.high_kw)
-    feeder_heard = heard[plant.meter[feeders]]
+    meters = plant.meter[feeders]
     if not plant.arms_known:  # the feeders tell of both arms together, or of nothing
-        if feeder_heard.all():
-            total_kw = state.power_kw[plant.meter[feeders]].sum()
+        if heard[meters].all():
+            total_kw, below = state.power_kw[meters].sum(), then.below(int(state.at_us[meters].min()))
             low_kw[0], high_kw[0] = total_kw - below.high_kw[0], total_kw - below.low_kw[0]
         return Span(low_kw=low_kw, high_kw=high_kw)
-    arms = feeders[feeder_heard]
-    feeder_kw = state.power_kw[plant.meter[arms]]
-    low_kw[arms], high_kw[arms] = feeder_kw - below.high_kw[arms], feeder_kw - below.low_kw[arms]
+    for arm, meter in zip(feeders, meters, strict=True):
+        if heard[meter]:
+            below = then.below(int(state.at_us[meter]))
+            low_kw[arm] = state.power_kw[meter] - below.high_kw[arm]
+            high_kw[arm] = state.power_kw[meter] - below.low_kw[arm]
     low_kw[0], high_kw[0] = low_kw[feeders].sum(), high_kw[feeders].sum()
     return Span(low_kw=low_kw, high_kw=high_kw)
 
@@ -204,21 +234,26 @@ def _powers(
     plant: Plant,
     state: PointState,
     *,
-    loads: Span,
-    assets: Span,
+    uncontrolled: Span,
+    below: Span,
     feeders: NDArray[np.int64],
     heard: NDArray[np.bool_],
+    since_us: float,
 ) -> Span:
-    """[n_nodes] By the node's own meter where that is heard, else summed from the connections, or arms, below."""
+    """[n_nodes] By the node's own meter and what its assets did since, else summed from the connections, or arms, below.
+
+    Where an asset is silent, a meter's reading from after `since_us` tells more than the two together.
+    """
     own = (plant.meter >= 0) & heard[plant.meter]
-    meter_kw = state.power_kw[plant.meter]
-    at = plant.connection_node
+    blurred = (uncontrolled.high_kw > uncontrolled.low_kw) | (below.high_kw > below.low_kw)
+    bare = own & blurred & (state.at_us[plant.meter] >= since_us)
+    bare[feeders] |= own[feeders] & (not plant.arms_known)  # nobody knows which loads are an arm's
     ends_kw = []
-    for load_kw, asset_kw in ((loads.low_kw, assets.low_kw), (loads.high_kw, assets.high_kw)):
-        connection_kw = np.where(own[at], meter_kw[at], load_kw + asset_kw)
-        summed_kw = plant.sum_up(connection_kw)
-        summed_kw[0] = np.where(own, meter_kw, summed_kw)[feeders].sum()
-        ends_kw.append(np.where(own, meter_kw, summed_kw))
+    for load_kw, asset_kw in ((uncontrolled.low_kw, below.low_kw), (uncontrolled.high_kw, below.high_kw)):
+        own_kw = np.where(bare, state.power_kw[plant.meter], load_kw + asset_kw)
+        summed_kw = plant.sum_up(own_kw[plant.connection_node])
+        summed_kw[0] = np.where(own, own_kw, summed_kw)[feeders].sum()
+        ends_kw.append(np.where(own, own_kw, summed_kw))
     return Span(low_kw=ends_kw[0], high_kw=ends_kw[1])
 
 

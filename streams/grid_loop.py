@@ -28,6 +28,7 @@ from streams.fallback import fallback_shares
 from streams.feeder_check import Contradiction, FeederCheck
 from streams.fold import PointState, fold
 from streams.following import Following
+from streams.history import History
 from streams.kept_assets import KeptAssets
 from streams.limits import judged_bounds_kw, with_budget, within_apparent_kw, within_phases_kw
 from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, Violation
@@ -72,6 +73,7 @@ class GridLoop:
         share = next(loop for loop in hub.grid_loops if loop.id == grid_loop)
         self.held = Held(Interval(share.fallback_min_kw, share.fallback_max_kw))
         self._points = PointState(self.plant.points)
+        self._history = History(self.n_points, hub.timing.stale_after_s + self.plant.patience_us.max() / 1e6)
         self._disbelief = Disbelief.of(self._points, gap_s=hub.timing.stale_after_s)
         self._adding_up = AddingUp.of(self.plant, stale_after_s=hub.timing.stale_after_s)
         self._memory = LoadMemory.empty(len(self.plant.connections))
@@ -161,6 +163,7 @@ class GridLoop:
         )
         if isinstance(columns, Rejected):
             return columns
+        self._history.take(columns.point, columns.at_us, columns.power_kw)
         return columns.bad + fold(self._points, columns)
 
     def receive_budget(self, budget: Budget, *, now_us: int) -> bool:
@@ -200,6 +203,7 @@ class GridLoop:
             issued_at_us=now_us,
             curve=self._curve(look, room),
             power_kw=float(known.power.low_kw[0] + known.power.high_kw[0]) / 2,
+            measured_at_us=self.folded_until_us,
             uncontrolled_low_kw=float(known.uncontrolled.low_kw[0] + known.unheard.low_kw[0] - room.unused_kw.sum()),
             uncontrolled_high_kw=float(known.uncontrolled.high_kw[0] + known.unheard.high_kw[0] + room.unseen_kw.sum()),
             acknowledged=0 if held is None else held.number,
@@ -230,7 +234,6 @@ class GridLoop:
         return Cycle(frame, self._loop_state(known, answer, bounds_kw=bounds_kw, tick=tick))
 
     def _look(self, *, tick: int, now_us: int) -> _Look:
-        stale_after_s = self._timing.stale_after_s
         beyond = self._obeying.beyond_reversion(self._points.power_kw[self.plant.asset_point], now_us=now_us)
         self._disbelief.observe(self._points)
         self._adding_up.observe(self._points, now_us=now_us)
@@ -239,8 +242,9 @@ class GridLoop:
             self.plant,
             self._points,
             self._memory,
+            self._history,
             now_us=now_us,
-            stale_after_s=stale_after_s,
+            stale_after_s=self._timing.stale_after_s,
             doubted_us=np.minimum(self._disbelief.doubted_us, off_us),
             beyond=beyond,
         )

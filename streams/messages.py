@@ -212,6 +212,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the newest budget the loop obeys; 0 for none."""
     acknowledged_epoch: Epoch
     """The hub agent's epoch of that budget."""
+    measured_at_us: int | msgspec.UnsetType = msgspec.UNSET
+    """When `power_kw` was measured."""
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from balancer.model import Asset as KernelAsset
 from balancer.model import Node as KernelNode
 from balancer.topology import Topology
+from hub.meters import patience_s
 from hub.model import PARK, Asset, AssetKind, Connection, Hub, Measured, NodeLimit
 from hub.open_point import carried, contested, open_point_of, share_out
 from hub.tree import Node, build_tree, loop_nodes
@@ -75,6 +76,8 @@ class Plant:
     meter: Indices
     arms_known: bool
     """Each section hangs on one feeder for certain; else the feeders' meters tell of the loop only, together."""
+    patience_us: Floats
+    """[n_points] How much longer than the hub's others its readings count as fresh: its meter is slow, or late."""
     connections: tuple[Connection, ...]
     connection_node: Indices
     contract_kw: Floats
@@ -155,6 +158,7 @@ def build_plant(hub: Hub, grid_loop: str, *, points: Points | None = None) -> Pl
         [_kernel_asset(asset) for asset in assets],
         bounds,
     )
+    patient_s = {c.ean: patience_s(hub.timing, c) for c in connections}
     by_id = {asset.id: asset for asset in assets}
     assets = tuple(by_id[asset_id] for asset_id in topology.asset_ids)
     return Plant(
@@ -167,6 +171,7 @@ def build_plant(hub: Hub, grid_loop: str, *, points: Points | None = None) -> Pl
         arms_known=all(
             contested(loop, open_point_of(hub, loop)) == () for loop in hub.grid_loops if loop.id == grid_loop
         ),
+        patience_us=1e6 * np.array([patient_s.get(name, 0.0) for name in points.ids]),
         connections=connections,
         connection_node=indices(index[c.ean] for c in connections),
         contract_kw=np.array([c.contract_import_kw for c in connections]),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hub.meters import longest_patience_s
 from hub.model import Hub
 from hub.quarters import quarter_start_us
 
@@ -28,8 +29,10 @@ class Cuts:
 
 def rebuild_cuts(hubs: Sequence[Hub], at_us: int) -> Cuts:
     """Where to cut the log at an instant, for the slowest meters of all hubs."""
-    late_us = round((max(2 * hub.timing.meter_cadence_s for hub in hubs) + LATE_FRAMES_S) * 1e6)
-    fresh_us = round(max(hub.timing.stale_after_s for hub in hubs) * 1e6)
+    late_s = max(2 * hub.timing.meter_cadence_s + max(hub.timing.lateness_s, LATE_FRAMES_S) for hub in hubs)
+    patience_s = max(longest_patience_s(hub) for hub in hubs)
+    late_us = round((late_s + 2 * patience_s) * 1e6)
+    fresh_us = round((max(hub.timing.stale_after_s for hub in hubs) + patience_s) * 1e6)
     quarter_us = quarter_start_us(at_us)
     tail_us = max(at_us - fresh_us - late_us, quarter_us - late_us)
     return Cuts(

@@ -47,7 +47,7 @@ class Release:
 
         Args:
             solver: of the loop's tree.
-            state: of this tick; its targets are lost.
+            state: of this tick.
             boxes: of this tick.
             measured_kw: [n_assets] where they are, NaN where that is not known; at the beginning they are held there.
             now_us: the tick's.
@@ -55,8 +55,10 @@ class Release:
         answer = solver.solve(state)
         paced_kw = self._paced_kw(answer.power_kw, boxes, measured_kw=measured_kw, now_us=now_us)
         if np.any(np.abs(paced_kw - answer.power_kw) > WATT_KW):
+            target_kw = state.target_kw.copy()
             state.target_kw[:] = paced_kw
             answer = solver.solve(state)
+            state.target_kw[:] = target_kw
         self._note(answer.power_kw, boxes, now_us=now_us)
         return answer, (answer.price == 0.0) & (np.abs(answer.power_kw - boxes.target_kw) > WATT_KW)
 

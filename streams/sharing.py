@@ -73,11 +73,14 @@ class Residual:
         return bool(self.seen_kw)
 
     def estimate_kw(self, power_kw: Floats, loops: Mapping[str, LoopView]) -> Floats:
-        """[n_upper_nodes] The residual now; a tick in which a loop did not offer adds nothing to what is known."""
+        """[n_upper_nodes] The residual now; a tick in which a loop did not offer adds nothing to what is known.
+
+        Nor does one in which an upper node's power [n_upper_nodes] is not known for now, NaN.
+        """
         now_kw = power_kw - sum(loop.net_kw for loop in loops.values())
-        if all(loop.offered for loop in loops.values()):
+        if all(loop.offered for loop in loops.values()) and not np.isnan(now_kw).any():
             self.seen_kw.append(now_kw)
-        return np.median(self.seen_kw, axis=0) if self.seen_kw else now_kw
+        return np.median(self.seen_kw, axis=0) if self.seen_kw else np.nan_to_num(now_kw)
 
 
 def view_loop(offer: Offer | None, exposure: Exposure, *, tick: int) -> LoopView:
@@ -85,7 +88,7 @@ def view_loop(offer: Offer | None, exposure: Exposure, *, tick: int) -> LoopView
 
     An offer that means nothing counts as missing: another version of the worker may have written it.
     """
-    sound = offer is not None and _is_sound(offer)
+    sound = offer is not None and is_sound_offer(offer)
     if offer is not None and sound and offer.tick == tick:
         wire = offer.curve
         curve = FlexibilityCurve(wire.order, wire.pressure, wire.power_kw, wire.error_kw)
@@ -107,7 +110,8 @@ def view_loop(offer: Offer | None, exposure: Exposure, *, tick: int) -> LoopView
     )
 
 
-def _is_sound(offer: Offer) -> bool:
+def is_sound_offer(offer: Offer) -> bool:
+    """Whether the figures of an offer mean something."""
     powers_kw = (offer.power_kw, offer.uncontrolled_low_kw, offer.uncontrolled_high_kw, *offer.curve.power_kw)
     return offer.uncontrolled_low_kw <= offer.uncontrolled_high_kw and all(abs(kw) <= MOST_KW for kw in powers_kw)
 

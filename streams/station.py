@@ -10,25 +10,30 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec import UNSET
 
 from balancer.model import Asset, Node
 from hub.model import GROUP, PARK, STATION, Hub, NodeLimit
 from streams.bounds import Floats, compile_bounds, lay_out_bounds
-from streams.budgets import Exposure, Interval, Lent, grant, is_sound
+from streams.budgets import CLOCK_SKEW_US, Exposure, Interval, Lent, grant, is_sound
 from streams.codec import Rejected
 from streams.columns import BadReading, Frame, Points, check_columns
 from streams.disbelief import FOREVER_US, Disbelief
 from streams.estimate import Span, is_heard, meter_quarter
 from streams.fallback import fallback_shares
 from streams.fold import NEVER, PointState, fold
+from streams.history import History
 from streams.limits import judged_bounds_kw, within_apparent_kw
 from streams.messages import Budget, Epoch, LoopState, NodeStates, Offer
 from streams.node_states import node_states
 from streams.plant import ABSURD_FACTOR
-from streams.sharing import Residual, Shares, Upper, share_out, view_loop
+from streams.sharing import LoopView, Residual, Shares, Upper, is_sound_offer, share_out, view_loop
 
 NODES: Final = (PARK, GROUP)
 _ALL: Final = np.arange(len(NODES))
+
+_NEAR_US: Final = 3_000_000
+"""A loop's power is taken as known at an upper meter's instant if it was told within this of it; it is told each tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Station:
         self._part = _parts(self._shares)
         self._offers: dict[str, Offer] = {}
         self._residual = Residual()
+        self._places = np.arange(len(self._lent))
+        self._nets = History(len(self._lent), hub.timing.stale_after_s)
         self._number = 0
         self._epoch: Epoch | None = None
         self.missed_ticks = 0
@@ -109,10 +116,17 @@ class Station:
         if offer.grid_loop not in self._lent or (held is not None and held.tick >= offer.tick):
             return False
         self._offers[offer.grid_loop] = offer
+        self._remember_power(offer)
         self._lent[offer.grid_loop] = self._lent[offer.grid_loop].acknowledge(
             epoch=offer.acknowledged_epoch, number=offer.acknowledged
         )
         return all(loop in self._offers and self._offers[loop].tick == offer.tick for loop in self._lent)
+
+    def _remember_power(self, offer: Offer) -> None:
+        at_us = offer.measured_at_us
+        if at_us is not UNSET and 0 < at_us <= offer.issued_at_us + CLOCK_SKEW_US and is_sound_offer(offer):
+            place = np.array([list(self._lent).index(offer.grid_loop)])
+            self._nets.take(place, np.array([at_us]), np.array([offer.power_kw]))
 
     def remember_budget(self, budget: Budget) -> None:
         """Count with a budget read back from the log: a predecessor lent it and the loop may obey it."""
@@ -139,13 +153,14 @@ class Station:
         self._disbelief.observe(self._points)
         doubted_us = self._disbelief.doubted_us
         heard = bool(is_heard(self._points, doubted_us, now_us=now_us, stale_after_s=self._timing.stale_after_s).all())
-        power_kw = np.nan_to_num(self._points.power_kw)
+        exposures = self._exposures(now_us)
+        loops = {loop: view_loop(self._offers.get(loop), exposures[loop], tick=tick) for loop in self._lent}
+        moved_kw = self._moved_kw(loops, now_us=now_us)
+        power_kw = np.nan_to_num(self._points.power_kw) + np.nan_to_num(moved_kw)
         power = Span(low_kw=power_kw, high_kw=power_kw)
         energy_kwh, uncovered_s = meter_quarter(self._points, _ALL, doubted_us=doubted_us, power=power, now_us=now_us)
         bounds_kw = self._bounds_kw(energy_kwh, uncovered_s, now_us=now_us)
-        exposures = self._exposures(now_us)
-        loops = {loop: view_loop(self._offers.get(loop), exposures[loop], tick=tick) for loop in self._lent}
-        residual_kw = self._residual.estimate_kw(power_kw, loops)
+        residual_kw = self._residual.estimate_kw(self._points.power_kw + moved_kw, loops)
         shares = share_out(self._upper, loops, residual_kw=residual_kw, bounds_kw=bounds_kw, share=self._part)
         nodes = node_states(
             NODES,
@@ -161,6 +176,17 @@ class Station:
         lends = heard and self._residual.known
         budgets = self._lend(shares, exposures, tick=tick, now_us=now_us) if lends else ()
         return Clearing(budgets, self._state(nodes, lends=lends, tick=tick, now_us=now_us))
+
+    def _moved_kw(self, loops: Mapping[str, LoopView], *, now_us: int) -> Floats:
+        """[n_upper_nodes] By how much the loops' power has changed since each upper meter was read.
+
+        Where that is not known: nothing since one that was read just now, NaN since an older one.
+        """
+        names, at_us = list(self._lent), self._points.at_us
+        net_kw = np.array([loops[name].net_kw for name in names])
+        then_kw = [self._nets.power_kw(self._places, np.full(len(names), at), within_us=_NEAR_US) for at in at_us]
+        moved_kw = (net_kw - np.stack(then_kw)).sum(axis=1)
+        return np.where(np.isnan(moved_kw) & (now_us - at_us <= _NEAR_US), 0.0, moved_kw)
 
     def _bounds_kw(self, energy_kwh: Floats, uncovered_s: Floats, *, now_us: int) -> Floats:
         """[n_bounds] What the upper nodes may carry, the park's margin kept free (R22)."""

@@ -45,6 +45,8 @@ class Park:
     lag: int = 0
     deaf: frozenset = frozenset()
     dead: tuple = ()
+    faults: Faults | None = None
+    """Instead of those three."""
     power_kw: list = field(default_factory=list)
     log: list = field(default_factory=list)
     """What the gateways sent: the grid loop's name and the frame."""
@@ -86,7 +88,7 @@ class Park:
     def turn(self, seconds=1):
         broken = [Fault(FaultKind.GATEWAY_SILENT, name, 0, FOREVER_US) for name in sorted(self.deaf)]
         broken += [Fault(FaultKind.DEVICE_IGNORES, self.plant.assets[at].id, 0, FOREVER_US) for at in self.dead]
-        self.closed.faults = Lagging(faults=tuple(broken), lag=self.lag)
+        self.closed.faults = self.faults or Lagging(faults=tuple(broken), lag=self.lag)
         for _ in range(seconds):
             self.power_kw.append(self.state.node_w[self.park_at] / 1000)
             second = self.closed.turn()
