@@ -159,10 +159,20 @@ def test_every_reading_and_setpoint_was_stored(summary):
     assert summary.rows_stored["loop_state"] > 0
 
 
+SIGNED_FOR = """
+[[accepted]]
+node = "micro-1"
+import_kw = 300
+accepted_by = "the test: else no worker starts (R4)"
+until = "2099-12-31"
+"""
+
+
 def test_a_limit_that_cannot_be_kept_is_called_breached_with_exit_code_4(minute, data, tmp_path):
     hub = shutil.copytree(SHIPPED, tmp_path / "hub")
     before, after = (hub / "hub.toml").read_text().split('node = "micro-1"')
-    (hub / "hub.toml").write_text(f'{before}node = "micro-1"{after.replace("import_kw = 250", "import_kw = 10", 1)}')
+    narrow = after.replace("import_kw = 250", "import_kw = 10", 1)
+    (hub / "hub.toml").write_text(f'{before}node = "micro-1"{narrow}{SIGNED_FOR}')
     with demo(data, "--hub", str(hub), "--scenario", "winter-evening", "--minutes", "0.3", "--json") as process:
         out, err = process.communicate(timeout=ENDS_WITHIN_S)
     told = msgspec.json.decode(out, type=Summary)
