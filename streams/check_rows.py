@@ -20,6 +20,7 @@ def sound_rows(  # noqa: PLR0917
     reactive_kvar: Floats,
     phase_a: Floats,
     most_kw: Floats,
+    earliest_us: float,
     latest_us: float,
     most_wh: float,
     whole: Whole,
@@ -29,7 +30,7 @@ def sound_rows(  # noqa: PLR0917
     Missing numbers are NaN; `most_kw` [n_points] and the other bounds are the largest that are no absurdity.
     """
     for row in range(point.size):
-        if point[row] < 0 or not 0.0 < at_us[row] <= latest_us:
+        if point[row] < 0 or not max(earliest_us, 1.0) <= at_us[row] <= latest_us:
             return False
         most = most_kw[point[row]]
         if abs(power_kw[row]) > most or abs(reactive_kvar[row]) > most:

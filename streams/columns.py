@@ -20,6 +20,10 @@ from streams.messages import DeadLetterReason, Quality, TelemetryFrame
 FUTURE_TOLERANCE_US: Final = 2_000_000
 """A device clock may run ahead by this much (as R2 allows a setpoint); later readings are refused."""
 
+LATE_US: Final = 2_700_000_000
+"""A reading older than this at its arrival is masked: no quarter's boundary reaches that far back
+(`hub.quarter_figures.BOUNDARY_GAP_US`), and a clock that is an hour behind, say in local time, is seen at once."""
+
 MAX_REGISTER_WH: Final = 2**53 - 1
 """Whole numbers up to here survive a float column, and none above becomes one of them; 9 PWh is no business park."""
 
@@ -58,6 +62,8 @@ class PointIndex(dict[str, int]):
 class ReadFrame:
     """A telemetry frame of which the numbers are arrays [n_rows], NaN where missing; fields as `TelemetryFrame`."""
 
+    gateway: str
+    sequence: int
     sent_at_us: int
     ids: list[str]
     measured_at_us: NDArray[np.float64]
@@ -121,11 +127,11 @@ def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_a
     min_kw, max_kw, soc_ratio = (_floats(column, n_rows) for column in (frame.min_kw, frame.max_kw, frame.soc_ratio))
     reactive_kvar = _floats(_given(frame.reactive_kvar), n_rows)
     phase_a = _phases(_given(frame.phase_import_a), _given(frame.phase_export_a), n_rows)
-    latest_us = received_at_us + FUTURE_TOLERANCE_US
+    earliest_us, latest_us = received_at_us - LATE_US, received_at_us + FUTURE_TOLERANCE_US
     whole = np.empty((3, n_rows), np.int64)
     if Quality.BAD not in frame.quality and sound_rows(
         point, at_us, power_kw, import_wh, export_wh, reactive_kvar, phase_a, points.max_abs_kw,
-        float(latest_us), float(MAX_REGISTER_WH), whole,
+        float(earliest_us), float(latest_us), float(MAX_REGISTER_WH), whole,
     ):  # fmt: skip
         return Columns(
             np.arange(n_rows), point, whole[0], power_kw, whole[1], whole[2], min_kw, max_kw, soc_ratio, reactive_kvar,
@@ -136,6 +142,7 @@ def check_columns(frame: Frame, *, points: Points, index: PointIndex, received_a
     tests = (
         (DeadLetterReason.UNKNOWN_POINT, point < 0),
         (DeadLetterReason.FROM_THE_FUTURE, at_us > latest_us),
+        (DeadLetterReason.TOO_LATE, (at_us < earliest_us) & (at_us > 0)),
         (
             DeadLetterReason.ABSURD_VALUE,
             (np.fmax(np.abs(power_kw), np.abs(reactive_kvar)) > points.max_abs_kw[point])

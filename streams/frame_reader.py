@@ -19,7 +19,7 @@ from streams.messages import Quality, TelemetryFrame
 from streams.number_columns import NULLABLE, REAL, WHOLE, read_columns
 
 _BEGIN: Final = re.compile(
-    rb'\{"gateway":"([ !#-\[\]-~]{0,80})","sequence":-?(?:0|[1-9][0-9]{0,17}),'
+    rb'\{"gateway":"([ !#-\[\]-~]{0,80})","sequence":(-?(?:0|[1-9][0-9]{0,17})),'
     rb'"sent_at_us":(0|[1-9][0-9]{0,17}),"ids":'
 )
 
@@ -71,7 +71,7 @@ class FrameReader:
         if begin is None:
             return decode_telemetry(payload)
         form = self._forms.get(begin[1])
-        frame = None if form is None else _read(payload, form, ids_at=begin.end(), sent_at_us=int(begin[2]))
+        frame = None if form is None else _read(payload, form, begin)
         return frame or self._learn(payload, gateway=begin[1])
 
     def _learn(self, payload: bytes, *, gateway: bytes) -> TelemetryFrame | Rejected:
@@ -88,8 +88,9 @@ def _is_sound(quality: list[str], n_rows: int) -> bool:
     return len(quality) in {0, n_rows} and Quality.BAD not in quality
 
 
-def _read(payload: bytes, form: _Form, *, ids_at: int, sent_at_us: int) -> ReadFrame | None:
+def _read(payload: bytes, form: _Form, begin: re.Match[bytes]) -> ReadFrame | None:
     """The frame, if it is written in that form."""
+    ids_at = begin.end()
     if not payload.startswith(form.ids_text, ids_at):
         return None
     numbers = np.empty((len(_COLUMNS) + 1, len(form.ids)))
@@ -98,7 +99,7 @@ def _read(payload: bytes, form: _Form, *, ids_at: int, sent_at_us: int) -> ReadF
     if at < 0 or not payload.startswith(form.quality_text, at):
         return None
     at += len(form.quality_text)
-    frame = ReadFrame(sent_at_us, form.ids, *numbers[:-1])
+    frame = ReadFrame(begin[1].decode(), int(begin[2]), int(begin[3]), form.ids, *numbers[:-1])
     if payload[at:] == b"}":
         return frame
     at = read_columns(text, at, _NEWER_NAME, _NEWER_END, _NEWER_KIND, 0, numbers[-1:])

@@ -31,11 +31,12 @@ from streams.following import Following
 from streams.history import History
 from streams.kept_assets import KeptAssets
 from streams.limits import judged_bounds_kw, with_budget, within_apparent_kw, within_phases_kw
-from streams.messages import Budget, Curve, Epoch, LoopState, Offer, SetpointFrame, Violation
+from streams.messages import Budget, Curve, DeadLetterReason, Epoch, LoopState, Offer, SetpointFrame, Violation
 from streams.node_states import node_states
 from streams.obeying import Obeying
 from streams.plant import Plant, build_plant
 from streams.release import Release
+from streams.sequences import Sequences
 from streams.setpoints import SetpointWriter, binding_limits, budget_binds, decide
 
 _UNLIMITED: Final = Interval(-np.inf, np.inf)
@@ -74,6 +75,7 @@ class GridLoop:
         self.held = Held(Interval(share.fallback_min_kw, share.fallback_max_kw))
         self._points = PointState(self.plant.points)
         self._history = History(self.n_points, hub.timing.stale_after_s + self.plant.patience_us.max() / 1e6)
+        self._sequences = Sequences()
         self._disbelief = Disbelief.of(self._points, gap_s=hub.timing.stale_after_s)
         self._adding_up = AddingUp.of(self.plant, stale_after_s=hub.timing.stale_after_s)
         self._memory = LoadMemory.empty(len(self.plant.connections))
@@ -158,6 +160,8 @@ class GridLoop:
     def fold(self, frame: Frame, *, received_at_us: int) -> tuple[BadReading, ...] | Rejected:
         """Take a telemetry frame; returns the readings that were masked, or why the whole frame was refused."""
         self._folds += 1
+        if self._sequences.stands_still(frame):
+            return Rejected(DeadLetterReason.SEQUENCE_STANDS_STILL, f"{frame.gateway} is at {frame.sequence} still")
         columns = check_columns(
             frame, points=self.plant.points, index=self._points.index, received_at_us=received_at_us
         )

@@ -24,9 +24,10 @@ from streams.fallback import fallback_shares
 from streams.fold import NEVER, PointState, fold
 from streams.history import History
 from streams.limits import judged_bounds_kw, within_apparent_kw
-from streams.messages import Budget, Epoch, LoopState, NodeStates, Offer
+from streams.messages import Budget, DeadLetterReason, Epoch, LoopState, NodeStates, Offer
 from streams.node_states import node_states
 from streams.plant import ABSURD_FACTOR
+from streams.sequences import Sequences
 from streams.sharing import LoopView, Residual, Shares, Upper, is_sound_offer, share_out, view_loop
 
 NODES: Final = (PARK, GROUP)
@@ -55,6 +56,7 @@ class Station:
         self._lent = {loop: Lent(share) for loop, share in self._shares.items()}
         most_kw = ABSURD_FACTOR * sum(connection.capacity_kva for connection in hub.connections)
         self._points = PointState(Points(NODES, np.full(len(NODES), most_kw)))
+        self._sequences = Sequences()
         self._disbelief = Disbelief.of(self._points, gap_s=hub.timing.stale_after_s)
         self._grid_loops, self._cos_phi_ratio = hub.grid_loops, hub.cos_phi_ratio
         self._upper = self._lay_out(hub.limits)
@@ -100,6 +102,8 @@ class Station:
 
     def fold(self, frame: Frame, *, received_at_us: int) -> tuple[BadReading, ...] | Rejected:
         """Take a frame of the boundary and group meters."""
+        if self._sequences.stands_still(frame):
+            return Rejected(DeadLetterReason.SEQUENCE_STANDS_STILL, f"{frame.gateway} is at {frame.sequence} still")
         columns = check_columns(
             frame, points=self._points.points, index=self._points.index, received_at_us=received_at_us
         )

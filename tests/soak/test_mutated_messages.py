@@ -23,7 +23,7 @@ from streams.codec import (
     decode_telemetry,
     encode,
 )
-from streams.columns import FUTURE_TOLERANCE_US, MAX_REGISTER_WH, Points, check_columns
+from streams.columns import FUTURE_TOLERANCE_US, LATE_US, MAX_REGISTER_WH, Points, check_columns
 from streams.messages import Claim, DeadLetterReason, TelemetryFrame
 from tests.streams import wire_oracle
 from tests.streams.mutations import MUTATIONS, mutate
@@ -105,7 +105,7 @@ def is_believed(point, at_us, power_kw, import_wh, export_wh, *others) -> bool:
     registers_wh = [wh for wh in (import_wh, export_wh) if wh is not None]
     return (
         point in POINTS.ids
-        and 0 < at_us <= RECEIVED_US + FUTURE_TOLERANCE_US
+        and max(RECEIVED_US - LATE_US, 1) <= at_us <= RECEIVED_US + FUTURE_TOLERANCE_US
         and (power_kw is None or abs(power_kw) <= 1000.0)
         and all(0 <= wh <= MAX_REGISTER_WH for wh in registers_wh)
         and others[-1] != "bad"

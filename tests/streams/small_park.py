@@ -117,7 +117,7 @@ def frame(at_us, power_kw, import_wh=()):
     """What each point measures at one instant, by id; a point with a register A+ also has an A- of 0."""
     ids, import_wh = list(power_kw), dict(import_wh)
     return TelemetryFrame(
-        gateway="gw", sequence=1, sent_at_us=at_us, ids=ids, measured_at_us=[at_us] * len(ids),
+        gateway="gw", sequence=at_us, sent_at_us=at_us, ids=ids, measured_at_us=[at_us] * len(ids),
         power_kw=[power_kw[point] for point in ids],
         energy_import_wh=[import_wh.get(point) for point in ids],
         energy_export_wh=[0 if point in import_wh else None for point in ids],

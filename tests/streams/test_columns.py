@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from hub.quarter_figures import BOUNDARY_GAP_US
 from streams.codec import Rejected, decode_telemetry, encode
-from streams.columns import Points, check_columns
+from streams.columns import LATE_US, Points, check_columns
 from streams.messages import DeadLetterReason, TelemetryFrame
 
 NOW_US = 1_782_900_000_000_000
+HOUR_US = 3_600_000_000
 POINTS = Points(("meter", "battery"), np.array([1000.0, 100.0]))
 
 
@@ -27,6 +29,9 @@ def check(**columns):
     [
         pytest.param({"ids": ["meter", "stranger"]}, DeadLetterReason.UNKNOWN_POINT, id="a point nobody knows"),
         pytest.param({"measured_at_us": [NOW_US, NOW_US + 3_000_000]}, DeadLetterReason.FROM_THE_FUTURE, id="future"),
+        pytest.param({"measured_at_us": [NOW_US, NOW_US + HOUR_US]}, DeadLetterReason.FROM_THE_FUTURE, id="clock +1 h"),
+        pytest.param({"measured_at_us": [NOW_US, NOW_US - HOUR_US]}, DeadLetterReason.TOO_LATE, id="clock -1 h"),
+        pytest.param({"measured_at_us": [NOW_US, 1]}, DeadLetterReason.TOO_LATE, id="a clock that begins in 1970"),
         pytest.param({"measured_at_us": [NOW_US, -5]}, DeadLetterReason.ABSURD_VALUE, id="before 1970"),
         pytest.param({"power_kw": [10.0, 101.0]}, DeadLetterReason.ABSURD_VALUE, id="more than it can carry"),
         pytest.param({"power_kw": [10.0, -101.0]}, DeadLetterReason.ABSURD_VALUE, id="less than it can carry"),
@@ -57,6 +62,12 @@ def test_columns_of_unequal_length_refuse_the_frame_by_name(column):
 def test_a_device_clock_may_run_ahead_by_two_seconds():
     checked = check(measured_at_us=[NOW_US, NOW_US + 2_000_000])
     assert (checked.point.tolist(), checked.bad) == ([0, 1], ())
+
+
+def test_what_a_gateway_kept_for_45_minutes_still_tells_its_quarter():
+    checked = check(measured_at_us=[NOW_US, NOW_US - LATE_US])
+    assert (checked.point.tolist(), checked.bad) == ([0, 1], ())
+    assert LATE_US > BOUNDARY_GAP_US
 
 
 def test_missing_values_are_missing_not_zero():
