@@ -9,11 +9,8 @@ import psutil
 from connectors.dispatch.reversion import asset_rules
 from tests.faults.judging import GAP_S
 from tests.faults.measured import row, spread
-from tests.faults.stand import Stand, frozen
+from tests.faults.stand import BACK_S, Stand, frozen
 from tests.faults.tcp_proxy import Way
-
-BACK_S = 30.0
-"""Within this all loops are balanced again and dispatch takes it; what was measured is printed."""
 
 LINK_AWAY_S = 10.0
 """As long as a lease: what was issued before is over when the link is back."""
