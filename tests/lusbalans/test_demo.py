@@ -23,8 +23,8 @@ pytestmark = pytest.mark.services
 SHIPPED = Path(__file__).parents[2] / "infra" / "hubs" / "de-koumen"
 ENDS_WITHIN_S = 240.0
 PV_KW = 2_667
-CHARGING_KW = 42
-"""Before the first setpoint chargers of De Koumen take their reversion value, 41.4 kW together, and batteries rest."""
+CHARGING_KW = 0
+"""Before the first setpoint chargers and batteries of De Koumen take their reversion value: nothing."""
 STOPS_WITHIN_S = 20.0
 
 
