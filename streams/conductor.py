@@ -22,28 +22,14 @@ from streams.intake import LETTER_WEIGHT, Arrived
 from streams.messages import Claim, DeadLetterReason, Epoch, LoopState
 from streams.open_point_sayings import OpenPointSayings
 from streams.outbox import Outbox
-from streams.override_entries import ParkOverrides
-from streams.park_limits import ParkLimits
+from streams.park_entries import ParkEntries
 from streams.partition import OwnedPartition
 from streams.rebuild_cuts import Cuts
 from streams.replay import Record
 from streams.reporting import Report
 from streams.signature import Headers, read_keyring
 from streams.station import Station
-from streams.topics import (
-    CLAIM,
-    LIMIT,
-    LOOP_BUDGET,
-    LOOP_OFFER,
-    LOOP_STATE,
-    OVERRIDE,
-    SETPOINT,
-    TELEMETRY,
-    TOPOLOGY,
-    Topic,
-    key_of,
-)
-from streams.topology_entries import ParkTopology
+from streams.topics import CLAIM, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, SETPOINT, TELEMETRY, Topic, key_of
 
 _log = structlog.get_logger()
 
@@ -73,16 +59,14 @@ class Conductor:
         self._period_us = round(hub.timing.tick_s * 1e6)
         self.report = Report(hub, hub.timing.tick_s)
         keyring = read_keyring(settings.signing_keys)
-        self.limits = ParkLimits(hub, keyring)
-        self.overrides = ParkOverrides(hub, keyring)
-        self.topology = ParkTopology(hub, keyring)
+        self._entries = ParkEntries(hub, keyring)
         self.outbox = Outbox(settings.kafka_bootstrap, hub, on_dropped=self.report.count_dropped, keyring=keyring)
         self._partitions: dict[int, OwnedPartition] = {}
         self._tick = 0
         self._cleared = 0
         self._balanced: dict[str, int] = {}
         self._missed: dict[str, int] = {}
-        self._sayings = OpenPointSayings(self.topology.known, name)
+        self._sayings = OpenPointSayings(self._entries.topology.known, name)
 
     # Who owns what
 
@@ -101,7 +85,9 @@ class Conductor:
         """Own these partitions from now on; the state of others is dropped."""
         kept = self._partitions
         self._partitions = {n: kept.get(n) or OwnedPartition.of(self._hub, n) for n in numbers}
-        self._sayings = OpenPointSayings(self.topology.known, self.name)  # who takes a loop over says anew how it is
+        self._sayings = OpenPointSayings(
+            self._entries.topology.known, self.name
+        )  # who takes a loop over says anew how it is
         names = [name for partition in self._partitions.values() for name in partition.names.values()]
         self.report.assigned(names, incarnation=self._settings.incarnation, generation=generation)
 
@@ -157,10 +143,8 @@ class Conductor:
 
     async def begin(self, *, rebuild_s: float) -> None:
         """Fold what arrived during the rebuild, and begin to decide."""
-        self.limits.renew()  # who is new here has heard of none
-        self.overrides.renew()
-        self.topology.renew()
-        self._renew_limits()
+        self._entries.renew()  # who is new here has heard of none
+        self._tell_entries()
         for partition in list(self._partitions.values()):
             while partition.waiting:
                 await self._take(partition, partition.waiting.popleft())
@@ -249,34 +233,19 @@ class Conductor:
         elif loop.receive_budget(budget, now_us=now_us()) and budget.tick == self._tick:
             await self._balance(loop)
 
-    async def on_limit(self, record: Record, headers: Headers) -> None:
-        """Take what somebody says of a limit; it counts from the next tick on. What cannot be used changes nothing.
+    async def on_entry(self, topic: Topic, record: Record, headers: Headers) -> None:
+        """Take what somebody says; it counts from the next tick on. What cannot be used changes nothing.
 
         Raises KafkaError when the broker does not take what was refused: then it is to be delivered again.
         """
-        refused = self.limits.fold(record.key, record.value, headers)
-        self.report.metrics.set_limits(stated=len(self.limits.known.in_force))
+        refused = self._entries.fold(topic, key=record.key, payload=record.value, headers=headers)
+        self.report.metrics.set_limits(stated=len(self._entries.limits.known.in_force))
+        self.report.metrics.set_overrides(stated=len(self._entries.overrides.known.in_force))
         if refused is not None:
-            await self._bury_entry(LIMIT, record, refused)
-
-    async def on_override(self, record: Record, headers: Headers) -> None:
-        """Likewise of a single asset."""
-        refused = self.overrides.fold(record.key, record.value, headers)
-        self.report.metrics.set_overrides(stated=len(self.overrides.known.in_force))
-        if refused is not None:
-            await self._bury_entry(OVERRIDE, record, refused)
-
-    async def _bury_entry(self, topic: Topic, record: Record, refused: Rejected) -> None:
-        key = record.key.decode(errors="replace")
-        _log.warning("entry_refused", topic=topic.name, key=key, why=refused.detail)
-        await self.outbox.start()
-        await self._bury(topic, record, refused.reason)
-
-    async def on_topology(self, record: Record, headers: Headers) -> None:
-        """Likewise of a ring's open point."""
-        refused = self.topology.fold(record.key, record.value, headers)
-        if refused is not None:
-            await self._bury_entry(TOPOLOGY, record, refused)
+            key = record.key.decode(errors="replace")
+            _log.warning("entry_refused", topic=topic.name, key=key, why=refused.detail)
+            await self.outbox.start()
+            await self._bury(topic, record, refused.reason)
 
     async def _bury(self, topic: Topic, record: Record, reason: DeadLetterReason, *, rows: Sequence[int] = ()) -> None:
         self.report.metrics.count_dead_letter(topic=topic.name, reason=reason)
@@ -308,7 +277,7 @@ class Conductor:
     async def _turn(self, tick: int, *, missed: int) -> None:
         self._tick = tick
         began_us = now_us()  # not the tick's: of many parks on a worker some turn later, and offers need their time
-        self._renew_limits()
+        self._tell_entries()
         for loop in self._active_loops():
             loop.missed_ticks += missed
             await self.outbox.send(LOOP_OFFER, STATION, loop.offer(tick=tick, now_us=now_us()))
@@ -325,25 +294,10 @@ class Conductor:
         await self._work_off()
         self.report.last_turn_s = time.monotonic()
 
-    def _renew_limits(self) -> None:
+    def _tell_entries(self) -> None:
         """Before anybody decides: offers, clearing and setpoints of a tick know the same limits, overrides, open points."""
-        kept = self.overrides.due(now_us())
-        if kept is not None:
-            for partition in self._partitions.values():
-                for loop in partition.grid_loops:
-                    loop.take_overrides(kept)
-        hub = self.topology.due(now_us())
-        if hub is not None:
-            self.limits.place(hub)
-        limits = self.limits.due(now_us())
-        if limits is None:
-            return
-        for partition in self._partitions.values():
-            for controller in partition.controllers.values():
-                if isinstance(controller, GridLoop) and hub is not None:
-                    controller.move_open_point(hub, limits)
-                else:
-                    controller.take_limits(limits)
+        controllers = [one for partition in self._partitions.values() for one in partition.controllers.values()]
+        self._entries.due(now_us()).tell(controllers)
 
     def _active_loops(self) -> list[GridLoop]:
         return [loop for partition in self._partitions.values() if partition.active for loop in partition.grid_loops]

@@ -20,7 +20,7 @@ _log = structlog.get_logger()
 POLL_MS: Final = 500
 RETRY_S: Final = 0.5
 
-Deliver = Callable[[Record, Headers], Awaitable[None]]
+Deliver = Callable[[Topic, Record, Headers], Awaitable[None]]
 """Takes one message; an empty value is a tombstone. A KafkaError has it delivered again."""
 
 
@@ -81,5 +81,5 @@ class EntryFeed:
         wait_ms = POLL_MS if self._caught_up.is_set() else FETCH_WAIT_MS
         for spot, records in (await consumer.getmany(timeout_ms=wait_ms)).items():
             for record in records:
-                await self._deliver(record_of(record), record.headers)
+                await self._deliver(self._topic, record_of(record), record.headers)
                 self._next[spot] = record.offset + 1

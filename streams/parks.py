@@ -17,10 +17,11 @@ from infra.clock import now_us
 from infra.settings import Settings
 from streams.conductor import Conductor
 from streams.entry_feed import EntryFeed
+from streams.park_entries import ENTRY_TOPICS
 from streams.rebuild_cuts import rebuild_cuts
 from streams.replay import Log, Record, Stretch, Stretches, log_ends, replay
 from streams.signature import Headers
-from streams.topics import LIMIT, LOOP_BUDGET, OVERRIDE, PARTITIONS, TELEMETRY, TOPOLOGY
+from streams.topics import LOOP_BUDGET, PARTITIONS, TELEMETRY, Topic
 
 _log = structlog.get_logger()
 
@@ -64,14 +65,7 @@ class Parks:
         self._delivered: dict[int, int] = {}
         """By owned partition: the offset after the newest frame that the group delivered."""
         self._last_delivery_s: float | None = None
-        self._feeds = [
-            EntryFeed(self._bootstrap, topic, deliver)
-            for topic, deliver in (
-                (LIMIT, self.on_limit),
-                (OVERRIDE, self.on_override),
-                (TOPOLOGY, self.on_topology),
-            )
-        ]
+        self._feeds = [EntryFeed(self._bootstrap, topic, self.on_entry) for topic in ENTRY_TOPICS]
         self._active = False
         self._rebuild: asyncio.Task[None] | None = None
 
@@ -215,20 +209,10 @@ class Parks:
         if (conductor := self._whose(record)) is not None:
             await conductor.on_budget(record)
 
-    async def on_limit(self, record: Record, headers: Headers) -> None:
-        """Hand what somebody says of a limit on to its park."""
+    async def on_entry(self, topic: Topic, record: Record, headers: Headers) -> None:
+        """Hand what somebody says of a park on to it."""
         if (conductor := self._whose(record)) is not None:
-            await conductor.on_limit(record, headers)
-
-    async def on_override(self, record: Record, headers: Headers) -> None:
-        """Hand what somebody says of a single asset on to its park."""
-        if (conductor := self._whose(record)) is not None:
-            await conductor.on_override(record, headers)
-
-    async def on_topology(self, record: Record, headers: Headers) -> None:
-        """Hand what somebody says of an open point on to its park."""
-        if (conductor := self._whose(record)) is not None:
-            await conductor.on_topology(record, headers)
+            await conductor.on_entry(topic, record, headers)
 
     async def follow_entries_forever(self) -> None:
         """Read what people said of all parks, and go on reading it."""

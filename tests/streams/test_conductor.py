@@ -12,7 +12,7 @@ from streams.conductor import BALANCE_AT_S, Conductor
 from streams.override_entries import override_key
 from streams.override_messages import OverrideEntry, OverrideTerms
 from streams.replay import Record
-from streams.topics import PARTITIONS
+from streams.topics import OVERRIDE, PARTITIONS
 from tests.bench.big_hub import big_hub
 from tests.streams.small_park import small_hub
 
@@ -37,8 +37,8 @@ def test_r10_an_override_reaches_its_asset_in_the_next_tick():
         asset="charger", terms=OverrideTerms(kind="stop", who="els", why="smoke", stated_us=1), changed_us=1,
         changed_by="els", changed_why="smoke",
     )  # fmt: skip
-    asyncio.run(conductor.on_override(Record(0, 0, override_key("small", "charger"), encode(stop), 1), ()))
-    conductor._renew_limits()
+    asyncio.run(conductor.on_entry(OVERRIDE, Record(0, 0, override_key("small", "charger"), encode(stop), 1), ()))
+    conductor._tell_entries()
     most_kw = {
         asset.id: most_kw
         for partition in conductor._partitions.values()
