@@ -27,7 +27,7 @@ def database(request, services_folder):
     with embedded_database(services_folder / "faults", edition=request.param, on_progress=print) as service:
         dsn = service.create_database(f"faults_{uuid.uuid4().hex[:12]}")
         migrate(dsn)
-        yield Database(service, dsn, away_s=30.0 if request.param == "timescaledb" else 5.0)
+        yield Database(service, dsn, away_s=10.0 if request.param == "timescaledb" else 5.0)
 
 
 @pytest.fixture

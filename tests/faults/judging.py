@@ -52,10 +52,13 @@ def missed_ticks(messages, *, after_s, until_s):
     return max(missed)
 
 
-def median_into_tick_s(messages, *, after_s, until_s):
-    """How far into its tick (1 s) a setpoint frame is in the log, at the median."""
+def median_into_tick_s(messages, spans):
+    """How far into its tick (1 s) a setpoint frame is in the log, at the median of these times (after, until)."""
     return statistics.median(
-        at_s - frame.tick for frames in by_loop(messages).values() for at_s, frame in frames if after_s < at_s < until_s
+        at_s - frame.tick
+        for frames in by_loop(messages).values()
+        for at_s, frame in frames
+        if any(after_s < at_s < until_s for after_s, until_s in spans)
     )
 
 
