@@ -29,7 +29,7 @@ check: env ## format, lint, types, imports, examples, tests without services (ev
 	$(BIN)/python -m pytest -q -m 'not services and not soak' -n 2 --dist loadfile
 
 test: check ## check, and everything with services it starts itself
-	STRICT=$(STRICT) $(BIN)/python -m pytest -q -m 'services or soak'
+	STRICT=$(STRICT) $(BIN)/python -m pytest -q -m 'services or soak' -n 2 --dist loadfile
 
 soak: env ## hundreds of kills and an hour of load, reported (LUSBALANS_SOAK=0.5 for half of it)
 	LUSBALANS_SOAK=$${LUSBALANS_SOAK:-1.0} $(BIN)/python -m pytest -s -m soak

@@ -224,16 +224,27 @@ class Listener:
 
     def so_far(self, topic: Topic) -> list[Heard]:
         for _ in range(50):
-            polled = self._consumer.poll(300)
-            for spot, records in polled.items():
-                self.heard[spot.topic] += [
-                    Heard(r.timestamp / 1000, r.value, {k: v.decode() for k, v in r.headers}, spot.partition)
-                    for r in records
-                    if r.key is not None and r.key.startswith(self._hubs)
-                ]
-            if not polled:
+            if not self._poll():
                 break
         return self.heard[topic.name]
+
+    def _poll(self) -> bool:
+        polled = self._consumer.poll(300)
+        for spot, records in polled.items():
+            self.heard[spot.topic] += [
+                Heard(r.timestamp / 1000, r.value, {k: v.decode() for k, v in r.headers}, spot.partition)
+                for r in records
+                if r.key is not None and r.key.startswith(self._hubs)
+            ]
+        return bool(polled)
+
+    def read_to_end(self, *, within_s: float = 30.0) -> None:
+        """Read all that is in the log by now, of a broker that is there; a poll that brings nothing is no end."""
+        deadline_s = time.monotonic() + within_s
+        ends = self._consumer.end_offsets(list(self._consumer.assignment()))
+        while any(self._consumer.position(spot) < end for spot, end in ends.items()):
+            assert time.monotonic() < deadline_s, f"the log was not read in {within_s} s"
+            self._poll()
 
     def wait(self, topic: Topic, enough, *, within_s: float) -> list[Heard]:
         """Read until `enough(messages)`."""

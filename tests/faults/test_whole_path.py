@@ -37,7 +37,8 @@ def day(database, hub, roles, listen, tmp_path):
         assert processes[role].wait(20) == 0, roles.log_of(role).read_text()
     ledger = read_page(tmp_path / "simulator" / FILE_NAME)
     wait_for_rows(database.dsn, hub.id, "telemetry", rows=ledger.readings_acknowledged)
-    frames = [decode_setpoint(m.value) for m in listener.so_far(SETPOINT)]
+    listener.read_to_end()
+    frames = [decode_setpoint(m.value) for m in listener.heard[SETPOINT.name]]
     wait_for_rows(database.dsn, hub.id, "setpoint", rows=sum(len(frame.ids) for frame in frames))
     processes["recorder"].terminate()
     assert processes["recorder"].wait(30) == 0

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from connectors.topic_admin import ensure_topics
 from lusbalans.cli import main
-from lusbalans.limit_commands import account_name
+from lusbalans.surroundings import account_name
 from streams.codec import decode_revert
 from streams.guard_messages import RevertBy
 from streams.topics import REVERT
