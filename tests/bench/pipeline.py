@@ -53,6 +53,9 @@ LIVED_S = 8
 MARK = 1_111_111_111_111_111
 """Stands for the instant in a frame that is encoded once and sent often."""
 
+COUNTED = 2_222_222_222
+"""Likewise for its sequence: a gateway that sends one for longer than a second is refused."""
+
 
 def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as name, broker(Path(name)) as kafka:
@@ -149,12 +152,12 @@ async def send_frames(hub_dir: Path, bootstrap: str) -> int:
     loop.step()
     frame = loop.frame(MARK)
     key = key_of(hub.id, "lus-1")
-    template, size = encode(frame), len(frame.ids)
-    mark = str(MARK).encode()
+    template, size = encode(msgspec.structs.replace(frame, sequence=COUNTED)), len(frame.ids)
     async with producer(bootstrap) as sends:
         batches = [sends.create_batch()]
         for _ in range(FRAMES[size]):
-            value = template.replace(mark, str(now_us()).encode())
+            at_us = now_us()
+            value = filled_in(template, at_us=at_us, sequence=at_us)
             if batches[-1].append(key=key, value=value, timestamp=None) is None:
                 batches[-1].close()
                 batches.append(sends.create_batch())
@@ -162,6 +165,12 @@ async def send_frames(hub_dir: Path, bootstrap: str) -> int:
         for batch in batches:  # packed before: the worker is to be the slower one
             await sends.send_batch(batch, TELEMETRY.name, partition=partition_of(key))
     return FRAMES[size] * size
+
+
+def filled_in(template: bytes, *, at_us: int, sequence: int) -> bytes:
+    return template.replace(str(MARK).encode(), str(at_us).encode()).replace(
+        str(COUNTED).encode(), str(sequence).encode(), 1
+    )
 
 
 # A worker's second
@@ -257,14 +266,17 @@ async def send_quarter(hub_dir: Path, bootstrap: str, start_us: int) -> int:
     """Every second's frames of a quarter and a little before; readings change every ten seconds, instants each second."""
     hub = read_hub(hub_dir)
     gateways = Gateways(hub)
-    mark, sent_bytes = str(MARK).encode(), 0
+    sent_bytes = 0
     async with producer(bootstrap) as sends:
         for second in range(-20, 900):
             if second % 10 == 0:
-                templates = [(key_of(hub.id, name), encode(frame)) for name, frame in gateways.second(MARK)]
+                templates = [
+                    (key_of(hub.id, name), encode(msgspec.structs.replace(frame, sequence=COUNTED)))
+                    for name, frame in gateways.second(MARK)
+                ]
             at_us = start_us + second * SECOND_US
             for key, template in templates:
-                value = template.replace(mark, str(at_us).encode())
+                value = filled_in(template, at_us=at_us, sequence=at_us // SECOND_US)
                 sent_bytes += len(value)
                 await sends.send(
                     TELEMETRY.name, value, key=key, partition=partition_of(key), timestamp_ms=at_us // 1000 + 50
