@@ -12,7 +12,8 @@ from hub.overrides import Kept, Override, OverrideKind, check_override, kept_by
 from streams.codec import Rejected, decode_override
 from streams.messages import DeadLetterReason
 from streams.override_messages import OverrideEntry, OverrideTerms
-from streams.signature import Headers, Keyring
+from streams.signature import Keyring
+from streams.told_entries import ToldEntries
 from streams.topics import OVERRIDE, key_of
 from streams.two_people import is_gone, problem_of_change, problem_of_tombstone
 
@@ -88,42 +89,16 @@ class KnownOverrides:
         return _not_an_override("; ".join(problems)) if problems else override
 
 
-@dataclass(slots=True)
-class ParkOverrides:
-    """What is known of a park's overrides, and until when what was last told of them holds."""
+class ParkOverrides(ToldEntries[KnownOverrides, Mapping[str, Kept]]):
+    """A park's overrides, told as how those that hold keep their assets, by id."""
 
-    hub: Hub
-    keyring: Keyring = field(default_factory=Keyring)
-    known: KnownOverrides = field(init=False)
-    _told_us: int = 0
-    _until_us: float = 0
+    def __init__(self, hub: Hub, keyring: Keyring | None = None) -> None:
+        super().__init__(OVERRIDE, KnownOverrides(hub), keyring or Keyring())
 
-    def __post_init__(self) -> None:
-        self.known = KnownOverrides(self.hub)
-
-    def fold(self, key: bytes, payload: bytes, headers: Headers) -> Rejected | None:
-        """Take one message, an empty one as a tombstone; one that is refused changes nothing."""
-        refused = self.keyring.refuse(headers, topic=OVERRIDE.name, key=key, payload=payload)
-        refused = refused or self.known.fold(key, payload or None)
-        if refused is None:
-            self.renew()
-        return refused
-
-    def renew(self) -> None:
-        """Tell the overrides anew, for somebody has not heard them yet."""
-        self._until_us = 0
-
-    def due(self, now_us: int) -> Mapping[str, Kept] | None:
-        """Return how the overrides that hold keep their assets, where that may have changed since it was told.
-
-        A clock that was put back makes those hold again that it had ended.
-        """
-        if self._told_us <= now_us < self._until_us:
-            return None
-        self._told_us = now_us
+    def _at(self, now_us: int) -> tuple[Mapping[str, Kept], float]:
         holding = [each for each in self.known.in_force.values() if each.until_us is None or now_us < each.until_us]
-        self._until_us = min((each.until_us for each in holding if each.until_us is not None), default=float("inf"))
-        return {each.asset: kept_by(self.known.assets[each.asset], each, at_us=now_us) for each in holding}
+        until_us = min((each.until_us for each in holding if each.until_us is not None), default=float("inf"))
+        return {each.asset: kept_by(self.known.assets[each.asset], each, at_us=now_us) for each in holding}, until_us
 
 
 def _not_an_override(detail: str) -> Rejected:

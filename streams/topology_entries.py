@@ -5,7 +5,6 @@ that cannot be used is refused and changes nothing. Pure but for its own state; 
 """
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from hub.limit_checks import is_line, is_sound_instant
 from hub.model import Certainty, GridLoop, Hub, OpenPoint
@@ -13,12 +12,11 @@ from hub.open_point import placed, possible
 from hub.quarters import QUARTER_US, quarter_start_us
 from streams.codec import Rejected, decode_topology
 from streams.messages import DeadLetterReason
-from streams.signature import Headers, Keyring
+from streams.signature import Keyring
+from streams.told_entries import ToldEntries
 from streams.topics import TOPOLOGY, key_of
 from streams.topology_messages import TopologyEntry, TopologyTerms
 from streams.two_people import problem_of_change
-
-_FOR_EVER_US: Final = 2**62
 
 
 @dataclass(slots=True)
@@ -90,39 +88,18 @@ class KnownTopology:
         )
 
 
-@dataclass(slots=True)
-class ParkTopology:
-    """What is known of the park's open points, and until when what was last told of them holds."""
+class ParkTopology(ToldEntries[KnownTopology, Hub]):
+    """A park's open points, told as the park with its rings open where they are."""
 
-    hub: Hub
-    keyring: Keyring = field(default_factory=Keyring)
-    known: KnownTopology = field(init=False)
-    _until_us: int = 0
+    def __init__(self, hub: Hub, keyring: Keyring | None = None) -> None:
+        super().__init__(TOPOLOGY, KnownTopology(hub), keyring or Keyring())
+        self._hub = hub
 
-    def __post_init__(self) -> None:
-        self.known = KnownTopology(self.hub)
-
-    def fold(self, key: bytes, payload: bytes, headers: Headers) -> Rejected | None:
-        """Take one message, an empty one as a tombstone; one that is refused changes nothing."""
-        refused = self.keyring.refuse(headers, topic=TOPOLOGY.name, key=key, payload=payload)
-        refused = refused or self.known.fold(key, payload or None)
-        if refused is None:
-            self.renew()
-        return refused
-
-    def renew(self) -> None:
-        """Tell the park anew, for somebody has not heard it yet."""
-        self._until_us = 0
-
-    def due(self, now_us: int) -> Hub | None:
-        """Return the park with its rings open where they are, where that may have changed since it was last told."""
-        if now_us < self._until_us:
-            return None
-        said = [ring for ring in self.hub.grid_loops if self.known.find(ring.id)]
+    def _at(self, now_us: int) -> tuple[Hub, float]:
+        said = [ring for ring in self._hub.grid_loops if self.known.find(ring.id)]
         points = {ring.id: self.known.open_point(ring, now_us=now_us) for ring in said}
         remembers = any(point.earlier for point in points.values())
-        self._until_us = quarter_start_us(now_us) + QUARTER_US if remembers else _FOR_EVER_US
-        return placed(self.hub, points)
+        return placed(self._hub, points), quarter_start_us(now_us) + QUARTER_US if remembers else float("inf")
 
 
 def positions_of(ring: GridLoop, terms: TopologyTerms) -> tuple[int, ...]:

@@ -188,6 +188,15 @@ def test_the_park_is_told_when_something_was_said_and_when_the_quarter_of_a_move
     assert park.due(end_us + 10**15) is None
 
 
+def test_an_arm_whose_quarter_a_leaping_clock_ended_is_remembered_again_when_the_clock_is_put_back():
+    park, topic = ParkTopology(hub()), Topic()
+    topic.move(2)
+    topic.confirm()
+    park.fold(KEY, encode(topic.known.find("north")), ())
+    told = [park.due(NOW_US + second * SECOND_US) for second in (2, 3_600, 3)]
+    assert [one.open_points["north"].earlier != () for one in told] == [True, False, True]
+
+
 def test_what_the_log_says_outranks_the_folder_for_it_is_newer():
     topic = Topic()
     topic.move(2)
