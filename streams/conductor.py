@@ -29,7 +29,17 @@ from streams.replay import Record
 from streams.reporting import Report
 from streams.signature import Headers, read_keyring
 from streams.station import Station
-from streams.topics import CLAIM, LOOP_BUDGET, LOOP_OFFER, LOOP_STATE, SETPOINT, TELEMETRY, Topic, key_of
+from streams.topics import (
+    CLAIM,
+    LOOP_BUDGET,
+    LOOP_OFFER,
+    LOOP_STATE,
+    SETPOINT,
+    TELEMETRY,
+    Topic,
+    dead_letter_headers,
+    key_of,
+)
 
 _log = structlog.get_logger()
 
@@ -249,19 +259,15 @@ class Conductor:
 
     async def _bury(self, topic: Topic, record: Record, reason: DeadLetterReason, *, rows: Sequence[int] = ()) -> None:
         self.report.metrics.count_dead_letter(topic=topic.name, reason=reason)
-        headers = {
-            "source_topic": topic.name,
-            "source_partition": str(record.partition),
-            "source_offset": str(record.offset),
-            "reason": str(reason),
-            "at_us": str(record.received_at_us),
-        } | ({"row": ",".join(map(str, rows))} if rows else {})
-        await self.outbox.bury(
+        headers = dead_letter_headers(
             topic,
-            key=record.key,
-            payload=record.value,
-            headers=tuple((name, value.encode()) for name, value in headers.items()),
+            partition=record.partition,
+            offset=record.offset,
+            at_us=record.received_at_us,
+            reason=reason,
+            rows=rows,
         )
+        await self.outbox.bury(topic, key=record.key, payload=record.value, headers=headers)
 
     # The tick
 

@@ -4,6 +4,7 @@ Telemetry, state, offers, budgets, claims and setpoints are co-partitioned: one 
 key, so that one worker owns everything about a grid loop. Another count is a new topic version.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -56,6 +57,20 @@ def dead_letter(source: Topic) -> Topic:
     """Where what cannot be decoded from `source` goes, bytes untouched."""
     kept_bytes = 2 * _MIB if source.cleanup == "compact" else min(8 * _MIB, source.retention_bytes)
     return Topic(name=f"{source.name}.dlq", retention_ms=30 * _DAY_MS, retention_bytes=kept_bytes)
+
+
+def dead_letter_headers(
+    source: Topic, *, partition: int, offset: int, at_us: int, reason: str, rows: Sequence[int] = ()
+) -> tuple[tuple[str, bytes], ...]:
+    """Where a message came from, when, and why it was not used; `rows` are those of a frame that was used in part."""
+    headers = {
+        "source_topic": source.name,
+        "source_partition": str(partition),
+        "source_offset": str(offset),
+        "reason": str(reason),
+        "at_us": str(at_us),
+    } | ({"row": ",".join(map(str, rows))} if rows else {})
+    return tuple((name, text.encode()) for name, text in headers.items())
 
 
 TOPICS: Final = (
