@@ -1,14 +1,11 @@
 """`lusbalans override` on a real broker: what it prints, and how it ends when it cannot do what it was asked."""
 
 import json
-import shutil
-import uuid
 
 import pytest
 from click.testing import CliRunner
 
 from connectors.operator_commands import OverrideCommands
-from connectors.topic_admin import ensure_topics
 from hub.folder import read_hub
 from lusbalans.cli import main
 from lusbalans.failure import BAD_INPUT, NOT_FOUND, OK
@@ -20,25 +17,8 @@ services = pytest.mark.services
 
 
 @pytest.fixture
-def hub_dir(tmp_path):
-    """De Koumen under an id of its own: tests share a broker."""
-    copy = tmp_path / "hub"
-    shutil.copytree(DE_KOUMEN, copy)
-    text = (copy / "hub.toml").read_text(encoding="utf-8")
-    hub_id = f"park-{uuid.uuid4().hex[:8]}"
-    (copy / "hub.toml").write_text(text.replace('id = "de-koumen"', f'id = "{hub_id}"', 1), encoding="utf-8")
-    return copy
-
-
-@pytest.fixture
-def call(kafka, hub_dir):
-    ensure_topics(kafka.bootstrap, [OVERRIDE])
-
-    def run(*words):
-        at = ["--hub", str(hub_dir), "--bootstrap", kafka.bootstrap]
-        return CliRunner().invoke(main, ["override", words[0], *at, *words[1:]])
-
-    return run
+def call(caller):
+    return caller("override", OVERRIDE)
 
 
 @services
