@@ -1,32 +1,22 @@
 """What all commands on a topic of entries have in common: read it whole, write one entry, make sure that it counts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from connectors.entry_log import EntryLog
 from hub.model import Hub
 from infra.clock import now_us
-from streams.codec import Rejected, encode
+from streams.codec import encode
 from streams.signature import Keyring
+from streams.told_entries import Known
 from streams.topics import Topic, key_of
 from streams.two_people import Change, Done, Pending, Person, Refusal
 
 
 class OvertakenError(Exception):
     """Somebody else changed the same entry at the same moment; theirs counts."""
-
-
-class Known(Protocol):
-    """What is known of a park's entries, as the topic tells them."""
-
-    @property
-    def entries(self) -> Mapping[bytes, Any]:
-        """By message key."""
-
-    def fold(self, key: bytes, payload: bytes | None) -> Rejected | None:
-        """Take one message."""
 
 
 _K = TypeVar("_K", bound=Known)

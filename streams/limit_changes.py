@@ -6,6 +6,7 @@ holds when somebody else confirms it. Whoever proposed may not confirm, and anyb
 
 import msgspec
 
+from hub.limit_checks import is_line
 from hub.limits import StatedLimit
 from hub.loosening import Loosening, find_loosening
 from streams.codec import Rejected
@@ -48,7 +49,7 @@ def withdraw_limit(
     """Take a limit away; one that was only proposed is gone at once."""
     if known.find(node, limit_id) is None:
         return NotThere(_missing(known, node, limit_id))
-    if not why.strip() or not why.isprintable():
+    if not is_line(why):
         return Unusable("why must be a text on one line")
     without = _others(known, node, limit_id)
     loosening = find_loosening(known.book(), known.book(without), node, now_us=now_us)

@@ -4,7 +4,8 @@ One that is not signed as it should be counts as never sent. Pure but for its ow
 """
 
 from abc import ABC, abstractmethod
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic, Protocol, TypeVar
 
 from streams.codec import Rejected
 from streams.signature import Headers, Keyring
@@ -12,7 +13,11 @@ from streams.topics import Topic
 
 
 class Known(Protocol):
-    """What is known of the entries of one topic."""
+    """What is known of a park's entries, as their topic tells them."""
+
+    @property
+    def entries(self) -> Mapping[bytes, Any]:
+        """By message key."""
 
     def fold(self, key: bytes, payload: bytes | None) -> Rejected | None:
         """Take one message, None as a tombstone; tells why it was refused, which changes nothing."""
