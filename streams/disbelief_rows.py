@@ -2,16 +2,8 @@
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from balancer.compiled import compiled
-
-Instants = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-NEVER: Final = -1
-"""As in `streams.fold_rows`."""
+from streams.fold_rows import NEVER, Floats, Instants
 
 CONTRADICTED_S: Final = 60.0
 """A contradiction that lasts as long is believed: some meters move their register every ten seconds only, and a reading

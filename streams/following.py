@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from hub.model import ACTUATOR_S
 from streams.bounds import Floats
 from streams.fold import NEVER
-from streams.messages import Bound
 from streams.plant import Plant
 
 PATIENCE_READINGS: Final = 4
@@ -63,9 +62,6 @@ class Following:
     _relapses: NDArray[np.int64] = field(init=False)
     _follows_us: NDArray[np.int64] = field(init=False)
     """Since when it is seen to follow without a break; NEVER where it does not."""
-    _ceiling: NDArray[np.bool_] = field(init=False)
-    """Assets that may stay below what they are told; `_floor`: above."""
-    _floor: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         n_assets = len(self.plant.assets)
@@ -75,8 +71,6 @@ class Following:
         self.seen_us, self._asked_us, self._follows_us = (np.full(n_assets, NEVER, np.int64) for _ in range(3))
         self._idle_readings, self._unused_readings, self._relapses = (np.zeros(n_assets, np.int64) for _ in range(3))
         self._asked_sign = np.zeros(n_assets)
-        self._ceiling = np.array([bound is Bound.AT_MOST for bound in self.plant.asset_bound], np.bool_)
-        self._floor = np.array([bound is Bound.AT_LEAST for bound in self.plant.asset_bound], np.bool_)
 
     @property
     def unused(self) -> NDArray[np.bool_]:
@@ -95,7 +89,7 @@ class Following:
         new = measured_us > self.seen_us
         answers = new & (measured_us >= self._asked_us)
         gap_kw = self.told_kw - measured_kw
-        tolerated = (self._ceiling & (gap_kw > 0)) | (self._floor & (gap_kw < 0))
+        tolerated = (self.plant.is_ceiling & (gap_kw > 0)) | (self.plant.is_floor & (gap_kw < 0))
         still = self._stands_still(measured_kw, gap_kw, passed_s=(measured_us - self.seen_us) / 1e6)
         stuck, unused = still & ~tolerated, still & tolerated
         self._idle_readings = np.where(answers, np.where(stuck, self._idle_readings + 1, 0), self._idle_readings)
@@ -126,7 +120,11 @@ class Following:
     def _gap_kw(self, power_kw: Floats) -> Floats:
         """How far the power is from what the setpoint asks, signed towards it; 0 on the side that is allowed."""
         gap_kw = self.told_kw - power_kw
-        return np.where(self._ceiling, np.minimum(gap_kw, 0.0), np.where(self._floor, np.maximum(gap_kw, 0.0), gap_kw))
+        return np.where(
+            self.plant.is_ceiling,
+            np.minimum(gap_kw, 0.0),
+            np.where(self.plant.is_floor, np.maximum(gap_kw, 0.0), gap_kw),
+        )
 
 
 def tolerance_kw(plant: Plant) -> Floats:

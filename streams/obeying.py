@@ -16,7 +16,6 @@ from hub.model import AssetKind
 from streams.bounds import Floats
 from streams.estimate import Span
 from streams.fold import NEVER
-from streams.messages import Bound
 from streams.plant import Plant
 
 STAGE_S: Final = 20.0
@@ -44,9 +43,6 @@ class Obeying:
     _told_kw: Floats = field(init=False)
     _seen_us: NDArray[np.int64] = field(init=False)
     _lease_us: NDArray[np.int64] = field(init=False)
-    _ceiling: NDArray[np.bool_] = field(init=False)
-    """Assets that may stay below what they are told; `_floor`: above."""
-    _floor: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         devices, n_assets = self.plant.devices, len(self.plant.assets)
@@ -55,8 +51,6 @@ class Obeying:
         self._told_kw = np.full(n_assets, np.nan)
         waits_s = [STAGE_S * _WAITS.get(asset.kind, 1) for asset in self.plant.assets]
         self._lease_us = np.array([round((self.device_lease_s + s) * 1e6) for s in waits_s], np.int64)
-        self._ceiling = np.array([bound is Bound.AT_MOST for bound in self.plant.asset_bound], np.bool_)
-        self._floor = np.array([bound is Bound.AT_LEAST for bound in self.plant.asset_bound], np.bool_)
 
     def tell(self, told_kw: Floats, *, closed: NDArray[np.bool_], measured_us: NDArray[np.int64], now_us: int) -> None:
         """Remember what a tick told; what is sent home (not `closed`) is told nothing that it could obey longer."""
@@ -77,8 +71,8 @@ class Obeying:
         gone_s = np.where(self.until_us == NEVER, 0.0, np.maximum(now_us - self.until_us, 0) / 1e6)
         low_kw = np.fmin(self.low_kw, measured_kw) + ramp_kw_per_s * gone_s
         high_kw = np.fmax(self.high_kw, measured_kw) - ramp_kw_per_s * gone_s
-        low_kw = np.where(self._ceiling, devices.min_kw, low_kw)
-        high_kw = np.where(self._floor, devices.max_kw, high_kw)
+        low_kw = np.where(self.plant.is_ceiling, devices.min_kw, low_kw)
+        high_kw = np.where(self.plant.is_floor, devices.max_kw, high_kw)
         return Span(
             low_kw=np.minimum(low_kw - devices.reversion_kw, 0.0),
             high_kw=np.maximum(high_kw - devices.reversion_kw, 0.0),

@@ -64,6 +64,7 @@ class Plant:
     | contract_kw | [n_connections] | contracted import |
     | asset_point, asset_connection | [n_assets] | the asset's point and connection |
     | is_pv, is_battery | [n_assets] | the asset's kind; all others only take power |
+    | is_ceiling, is_floor | [n_assets] | a setpoint is the most, or the least, that the asset does |
     | bounds_at | [n_bounds] | position of each entry of `bounds` among the limits of the kernel's topology |
     """
 
@@ -91,6 +92,8 @@ class Plant:
     asset_connection: Indices
     is_pv: NDArray[np.bool_]
     is_battery: NDArray[np.bool_]
+    is_ceiling: NDArray[np.bool_]
+    is_floor: NDArray[np.bool_]
     phase_a: Floats
     """[n_nodes] What a phase of a connection carries; NaN of other nodes."""
     phase_kw_per_a: Floats
@@ -161,6 +164,7 @@ def build_plant(hub: Hub, grid_loop: str, *, points: Points | None = None) -> Pl
     patient_s = {c.ean: patience_s(hub.timing, c) for c in connections}
     by_id = {asset.id: asset for asset in assets}
     assets = tuple(by_id[asset_id] for asset_id in topology.asset_ids)
+    asset_bound = tuple(_BOUND.get(asset.kind, Bound.AT_MOST) for asset in assets)
     return Plant(
         hub=hub,
         grid_loop=grid_loop,
@@ -185,9 +189,11 @@ def build_plant(hub: Hub, grid_loop: str, *, points: Points | None = None) -> Pl
         asset_connection=indices(place[asset.ean] for asset in assets),
         is_pv=np.array([asset.kind is AssetKind.PV for asset in assets], np.bool_),
         is_battery=np.array([asset.kind is AssetKind.BATTERY for asset in assets], np.bool_),
+        is_ceiling=np.array([bound is Bound.AT_MOST for bound in asset_bound], np.bool_),
+        is_floor=np.array([bound is Bound.AT_LEAST for bound in asset_bound], np.bool_),
         phase_a=_per_node(nodes, {c.ean: c.capacity_a for c in connections}),
         phase_kw_per_a=_per_node(nodes, {c.ean: c.capacity_kva / c.capacity_a / PHASES for c in connections}),
-        asset_bound=tuple(_BOUND.get(asset.kind, Bound.AT_MOST) for asset in assets),
+        asset_bound=asset_bound,
         bounds=bounds,
         bounds_at=bounds_at,
         topology=topology,
