@@ -41,6 +41,7 @@ def figures() -> Iterator[Figure]:
         yield Figure("a year of quarters, 1,000 assets, 146,000 sessions", took_s, "s", "lower", 60.0, 30.0)
         took_ms = 1000 * took_s / summary["ticks"]
         yield Figure("the same per quarter, start and reading included", took_ms, "ms", "lower")
+        _run(words, "1s", minutes=1)  # its kernels are others: the first run compiles them
         short_s, _ = _run(words, "1s", minutes=1)
         long_s, summary = _run(words, "1s", minutes=3)
         yield Figure("seconds of 1,000 assets in the closed loop", 120 / (long_s - short_s), "s per s", "higher")
